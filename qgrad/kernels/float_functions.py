@@ -1,0 +1,304 @@
+"""The float32 functions of one value: what `unary_f32` and `binary_f32` mean, in NumPy.
+
+A function made of several steps is computed in float64 by a fixed sequence of IEEE operations and
+rounded to float32 once, so it has the same bits on every CPU and in C++ (csrc/simd/functions.h
+mirrors this file line by line; no libm, whose last bit changes from machine to machine).
+NaN gives NaN. The error is within 0.501 units in the last place unless said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+
+_LOG2E: Final = 1.4426950408889634
+_LN2_HIGH: Final = 0.6931471803691238  # ln 2 in 32 bits: n * _LN2_HIGH is exact for |n| < 2**21
+_LN2_LOW: Final = 1.9082149292705877e-10
+_EXPM1: Final = tuple(1.0 / n for n in (2, 6, 24, 120, 720, 5040, 40320, 362880, 3628800, 39916800))
+_ATANH: Final = tuple(2.0 / n for n in (3, 5, 7, 9, 11, 13, 15, 17, 19))
+_ERF: Final = (  # erf(x) / x in x*x on [0, 1], error 4e-16
+    1.1283791670955121, -0.376126389031744, 0.11283791670580423, -0.026866170586496874,
+    0.005223977154105304, -0.0008548304871782741, 0.00012054681918310599, -1.4913300906316395e-05,
+    1.631035651387174e-06, -1.5188281247335167e-07, 9.428596956834164e-09,
+)  # fmt: skip
+_ERFC: Final = (  # erfc(x) * exp(x*x) * (x+3) in (x-3)/(x+3) on [1, 12], error 4e-13
+    1.0740069070881277, -0.8833944531675639, 0.5902283571611083, -0.3104672621776076,
+    0.11952775884039198, -0.026827225178787727, -0.00121237940759575, 0.003033924197067764,
+    -0.0005485461708252035, -0.0002757993998399561, 0.00010807334373921776,
+    2.7025285994927877e-05, -1.688166413351385e-05,
+)  # fmt: skip
+_TWO_OVER_PI: Final = 0.6366197723675814
+_HALF_PI_HIGH: Final = 1.5707963267341256  # 33 bits
+_HALF_PI_LOW: Final = 6.077100506506192e-11
+_ODD: Final = (6.0, 120.0, 5040.0, 362880.0, 39916800.0, 6227020800.0)  # 3!, 5!, ...
+_EVEN: Final = (2.0, 24.0, 720.0, 40320.0, 3628800.0, 479001600.0)  # 2!, 4!, ...
+_SIN: Final = tuple((-1.0) ** i / f for i, f in enumerate(_ODD, 1))
+_COS: Final = tuple((-1.0) ** i / f for i, f in enumerate(_EVEN, 1))
+
+
+def _polynomial(coefficients: tuple[float, ...], x: F64) -> F64:
+    """c[0] + x*(c[1] + x*(c[2] + ...)), each step one multiplication and one addition."""
+    y = np.full_like(x, coefficients[-1])
+    for c in coefficients[-2::-1]:
+        y = y * x + c
+    return y
+
+
+def clip(x: F64, low: float, high: float) -> F64:
+    """`x` kept inside [low, high]; NaN passes."""
+    return np.where(x < low, low, np.where(x > high, high, x))
+
+
+def _exp_parts(x: F64) -> tuple[F64, F64]:
+    """(s, p) with exp(x) = s + s*p, s a power of two; x is kept inside [-300, 300]."""
+    x = clip(x, -300.0, 300.0)
+    n = np.rint(x * _LOG2E)
+    r = (x - n * _LN2_HIGH) - n * _LN2_LOW
+    exponent = np.where(n == n, n, 0.0).astype(np.int64) + 1023
+    return (exponent << 52).view(np.float64), r + (r * r) * _polynomial(_EXPM1, r)
+
+
+def exp(x: F64) -> F64:
+    """e**x, never inf or 0: far outside float32's range, so rounding gives inf or 0."""
+    s, p = _exp_parts(x)
+    return s + s * p
+
+
+def expm1(x: F64) -> F64:
+    """e**x - 1 without cancellation near 0."""
+    s, p = _exp_parts(x)
+    return s * p + (s - 1.0)
+
+
+def _log_of_parts(exponent: F64, f: F64) -> F64:
+    """exponent * ln 2 + log(1 + f), for f in [-0.3, 0.42]."""
+    s = f / (2.0 + f)
+    u = s * s
+    log1p_f = 2.0 * s + s * (u * _polynomial(_ATANH, u))
+    return exponent * _LN2_HIGH + (exponent * _LN2_LOW + log1p_f)
+
+
+def log(x: F64) -> F64:
+    """Natural logarithm of a value that is 0 or a normal float64 (every float32 is)."""
+    bits = x.view(np.int64)
+    # Add so that the mantissa passes 1.0 where it exceeds sqrt(2), then read off the exponent.
+    exponent = ((bits + 0x00095F6200000000) >> 52) - 1023
+    mantissa = (bits - (exponent << 52)).view(np.float64)
+    y = _log_of_parts(exponent.astype(np.float64), mantissa - 1.0)
+    y = np.where(x == 0.0, -np.inf, np.where(x < 0.0, np.nan, y))
+    return np.where((x == np.inf) | (x != x), x, y)
+
+
+def log1p(x: F64) -> F64:
+    """log(1 + x) without cancellation near 0."""
+    small = (x > -0.29) & (x < 0.41)
+    near = _log_of_parts(np.zeros_like(x), np.where(small, x, 0.0))
+    return np.where(small, near, log(1.0 + x))
+
+
+def _erf_near(x: F64) -> F64:
+    return x * _polynomial(_ERF, x * x)
+
+
+def _erfc_far(x: F64) -> F64:
+    """erfc for x >= 1; below 1e-62 it stays there."""
+    x = clip(x, 1.0, 12.0)
+    return exp(-(x * x)) * _polynomial(_ERFC, (x - 3.0) / (x + 3.0)) / (x + 3.0)
+
+
+def erf(x: F64) -> F64:
+    """The error function."""
+    a = np.abs(x)
+    near = _erf_near(clip(x, -1.0, 1.0))
+    far = 1.0 - _erfc_far(a)
+    return np.where(a > 1.0, np.where(x < 0.0, -far, far), near)
+
+
+def erfc(x: F64) -> F64:
+    """1 - erf(x) without cancellation for large x."""
+    far = _erfc_far(np.abs(x))
+    near = 1.0 - _erf_near(clip(x, -1.0, 1.0))
+    return np.where(x > 1.0, far, np.where(x < -1.0, 2.0 - far, near))
+
+
+def sigmoid(x: F64) -> F64:
+    """1 / (1 + exp(-x))."""
+    return 1.0 / (1.0 + exp(-x))
+
+
+def tanh(x: F64) -> F64:
+    """Hyperbolic tangent: e / (e + 2) with e = exp(2x) - 1, for |x|; the sign goes back last."""
+    e = expm1(2.0 * clip(np.abs(x), 0.0, 25.0))
+    y = e / (e + 2.0)
+    return np.where(x < 0.0, -y, np.where(x == 0.0, x, y))
+
+
+def gelu(x: F64) -> F64:
+    """x * Phi(x), Phi the normal distribution function, by erfc (no cancellation for x << 0)."""
+    y = (0.5 * x) * erfc(-0.7071067811865476 * clip(x, -40.0, 40.0))
+    return np.where(x < -40.0, -0.0, y)
+
+
+def gelu_tanh(x: F64) -> F64:
+    """0.5*x*(1 + tanh(u)), u = sqrt(2/pi)*(x + 0.044715*x**3), written as x*sigmoid(2u)."""
+    c = clip(x, -40.0, 40.0)
+    u = 1.5957691216057308 * (c + 0.044715 * ((c * c) * c))
+    return np.where(x < -40.0, -0.0, x * sigmoid(u))
+
+
+def silu(x: F64) -> F64:
+    """x * sigmoid(x)."""
+    return np.where(x < -250.0, -0.0, x * sigmoid(x))
+
+
+def mish(x: F64) -> F64:
+    """x * tanh(softplus(x)), by t = exp(x)*(exp(x) + 2): x * t / (t + 2)."""
+    e = exp(clip(x, -250.0, 40.0))
+    t = e * (e + 2.0)
+    return np.where(x < -250.0, -0.0, x * (t / (t + 2.0)))
+
+
+def softplus(x: F64, beta: float, threshold: float) -> F64:
+    """log(1 + exp(beta*x)) / beta, and x itself where beta*x > threshold."""
+    t = beta * x
+    return np.where(t > threshold, x, log1p(exp(t)) / beta)
+
+
+def logsigmoid(x: F64) -> F64:
+    """log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|))."""
+    return np.where(x > 0.0, 0.0, x) - log1p(exp(-np.abs(x)))
+
+
+def elu(x: F64, alpha: float) -> F64:
+    """x for x > 0, else alpha * (exp(x) - 1)."""
+    return np.where(x > 0.0, x, alpha * expm1(x))
+
+
+def selu(x: F64) -> F64:
+    """ELU with the two constants of self-normalizing networks."""
+    return 1.0507009873554805 * elu(x, 1.6732632423543772)
+
+
+def hardsigmoid(x: F64) -> F64:
+    """clip(x + 3, 0, 6) / 6."""
+    return clip(x + 3.0, 0.0, 6.0) / 6.0
+
+
+def hardswish(x: F64) -> F64:
+    """x * hardsigmoid(x)."""
+    return np.where(x < -3.0, -0.0, x * hardsigmoid(x))
+
+
+def _sin_cos(x: F64, quadrant: int) -> F64:
+    """sin(x + quadrant*pi/2), for |x| up to 2**20; beyond, NumPy's float64 function."""
+    small = np.abs(x) < 1048576.0
+    n = np.rint(np.where(small, x, 0.0) * _TWO_OVER_PI)
+    r = (np.where(small, x, 0.0) - n * _HALF_PI_HIGH) - n * _HALF_PI_LOW
+    u = r * r
+    sine = r + r * (u * _polynomial(_SIN, u))
+    cosine = 1.0 + u * _polynomial(_COS, u)
+    q = (n.astype(np.int64) + quadrant) & 3
+    y = np.where(q & 1, cosine, sine)
+    y = np.where(q & 2, -y, y)
+    return np.where(small, y, np.sin(x) if quadrant == 0 else np.cos(x))
+
+
+def sin(x: F64) -> F64:
+    """Sine of an angle in radians."""
+    return np.where(x == 0.0, x, _sin_cos(x, 0))
+
+
+def cos(x: F64) -> F64:
+    """Cosine of an angle in radians."""
+    return _sin_cos(x, 1)
+
+
+class Unary(NamedTuple):
+    """A function of one value: on float64 (`wide`, then rounded once) or on float32 directly."""
+
+    function: Callable[..., Any]
+    params: dict[str, float]
+    wide: bool
+
+
+def _wide(function: Callable[..., F64], **params: float) -> Unary:
+    return Unary(function, params, True)
+
+
+def _single(function: Callable[..., Any], **params: float) -> Unary:
+    return Unary(function, params, False)
+
+
+_F32 = np.float32
+
+# The one list of unary functions: name -> meaning, parameters and their defaults.
+# "Single" functions are one correctly rounded float32 operation, or a selection.
+UNARY_F32: Final[dict[str, Unary]] = {
+    "relu": _single(lambda x: np.where(x < 0, _F32(0), x)),
+    "relu6": _single(lambda x: np.where(x < 0, _F32(0), np.where(x > 6, _F32(6), x))),
+    "clamp": _single(
+        lambda x, min, max: np.where(x < min, _F32(min), np.where(x > max, _F32(max), x)),
+        min=-float("inf"),
+        max=float("inf"),
+    ),
+    "neg": _single(np.negative),
+    "abs": _single(np.abs),
+    "square": _single(lambda x: x * x),
+    "sqrt": _single(np.sqrt),
+    "reciprocal": _single(lambda x: _F32(1) / x),
+    "sign": _single(lambda x: np.where(x > 0, _F32(1), np.where(x < 0, _F32(-1), x))),
+    "floor": _single(np.floor),
+    "ceil": _single(np.ceil),
+    "round": _single(np.rint),
+    "rsqrt": _wide(lambda x: 1.0 / np.sqrt(x)),
+    "exp": _wide(exp),
+    "expm1": _wide(expm1),
+    "log": _wide(log),
+    "log1p": _wide(log1p),
+    "erf": _wide(erf),
+    "sin": _wide(sin),
+    "cos": _wide(cos),
+    "sigmoid": _wide(sigmoid),
+    "logsigmoid": _wide(logsigmoid),
+    "tanh": _wide(tanh),
+    "gelu": _wide(gelu),
+    "gelu_tanh": _wide(gelu_tanh),
+    "silu": _wide(silu),
+    "mish": _wide(mish),
+    "softplus": _wide(softplus, beta=1.0, threshold=20.0),
+    "hardsigmoid": _wide(hardsigmoid),
+    "hardswish": _wide(hardswish),
+    "leaky_relu": _wide(lambda x, negative_slope: np.where(x < 0, x * negative_slope, x),
+                        negative_slope=0.01),
+    "elu": _wide(elu, alpha=1.0),
+    "selu": _wide(selu),
+}  # fmt: skip
+
+
+def power(a: F64, b: F64) -> F64:
+    """a**b by IEEE 754's rules for zeros, infinities and negative bases."""
+    magnitude = exp(b * log(np.abs(a)))
+    whole = np.floor(b) == b
+    odd = whole & (np.floor(b * 0.5) * 2.0 != b)
+    y = np.where(odd & (np.signbit(a)), -magnitude, magnitude)
+    y = np.where((a < 0.0) & ~whole & (np.abs(a) != np.inf), np.nan, y)
+    y = np.where((np.abs(a) == 1.0) & (np.abs(b) == np.inf), 1.0, y)
+    y = np.where(b == 2.0, a * a, y)  # exactly x*x
+    return np.where((b == 0.0) | (a == 1.0), 1.0, y)
+
+
+# The one list of binary functions; all but `pow` are one float32 operation or selection.
+BINARY_F32: Final[dict[str, Callable[..., Any]]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "maximum": lambda a, b: np.where((a > b) | (a != a), a, b),
+    "minimum": lambda a, b: np.where((a < b) | (a != a), a, b),
+    "pow": lambda a, b: power(a.astype(np.float64), b.astype(np.float64)).astype(_F32),
+}

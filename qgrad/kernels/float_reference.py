@@ -1,0 +1,208 @@
+"""The float32 kernels in plain NumPy: the meaning that csrc/kernels/*_f32 reproduces bit for bit.
+
+Arguments arrive checked by the door (float.py): float32 arrays, any strides, shapes that fit.
+Names and signatures are the door's. Sums of products are one chain of fused multiply-adds over k
+ascending, from +0; other sums are float64 sums in the order of `lane_sum`. So no result depends
+on batch size, tiling, threads or instruction set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .float_functions import BINARY_F32, UNARY_F32, exp, log
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+LANES: Final = 8
+
+
+def fma(a: F64, b: F64, c: F32) -> F32:
+    """float32(a*b + c) with one rounding; `a` and `b` hold float32 values.
+
+    The product is exact in float64. The sum is rounded to odd (an inexact sum keeps a set last
+    bit), so that the final rounding to float32 sees on which side of a tie the exact value lies.
+    """
+    product = a * b
+    wide = c.astype(np.float64)
+    total = product + wide
+    part = total - product
+    error = (product - (total - part)) + (wide - part)
+    bits = total.view(np.int64)
+    nudge = np.isfinite(total) & (error != 0) & ((bits & 1) == 0)
+    away = (error > 0) == (total > 0)
+    bits += np.where(nudge, np.where(away, 1, -1), 0)
+    return total.astype(np.float32)
+
+
+def matmul_f32(a: F32, b: F32) -> F32:
+    """y[..., m, n] = fma chain over k of a[..., m, k] * b[..., k, n]."""
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    acc = np.zeros((*batch, a.shape[-2], b.shape[-1]), np.float32)
+    wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
+    with np.errstate(all="ignore"):
+        for k in range(a.shape[-1]):
+            acc = fma(wide_a[..., :, k, None], wide_b[..., k, None, :], acc)
+    return acc
+
+
+def linear_f32(x: F32, w: F32, bias: F32 | None) -> F32:
+    """y[..., n] = (fma chain over k of x[..., k] * w[n, k]) + bias[n]."""
+    y = matmul_f32(x.reshape(-1, x.shape[-1]), w.T) if x.ndim != 2 else matmul_f32(x, w.T)
+    y = y.reshape(*x.shape[:-1], w.shape[0])
+    with np.errstate(all="ignore"):
+        return y if bias is None else y + bias
+
+
+def conv2d_f32(
+    x: F32,
+    w: F32,
+    bias: F32 | None,
+    *,
+    stride: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    dilation: tuple[int, int],
+    groups: int,
+) -> F32:
+    """The chain of a pixel runs over (channel, kernel row, kernel column); padding holds 0."""
+    top, bottom, left, right = pads
+    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    batch, channels, height, width = x.shape
+    outputs, _, kh, kw = w.shape
+    oh = (height - dilation[0] * (kh - 1) - 1) // stride[0] + 1
+    ow = (width - dilation[1] * (kw - 1) - 1) // stride[1] + 1
+    taps = [
+        x[:, :, dy : dy + (oh - 1) * stride[0] + 1 : stride[0],
+          dx : dx + (ow - 1) * stride[1] + 1 : stride[1]]
+        for dy in range(0, kh * dilation[0], dilation[0])
+        for dx in range(0, kw * dilation[1], dilation[1])
+    ]  # fmt: skip
+    columns = np.stack(taps, axis=2).reshape(batch, groups, -1, oh * ow)
+    weights = w.reshape(groups, outputs // groups, -1)
+    y = matmul_f32(weights, columns).reshape(batch, outputs, oh, ow)
+    with np.errstate(all="ignore"):
+        return y if bias is None else y + bias[:, None, None]
+
+
+def unary_f32(fn: str, x: F32, **params: float) -> F32:
+    """One of `UNARY_F32`, element by element."""
+    entry = UNARY_F32[fn]
+    values = {**entry.params, **params}
+    with np.errstate(all="ignore"):
+        if entry.wide:
+            return np.asarray(entry.function(x.astype(np.float64), **values)).astype(np.float32)
+        return np.asarray(entry.function(x, **values), np.float32)
+
+
+def binary_f32(fn: str, a: F32, b: F32) -> F32:
+    """One of `BINARY_F32`, element by element, with broadcasting."""
+    with np.errstate(all="ignore"):
+        return np.asarray(BINARY_F32[fn](a, b), np.float32)
+
+
+def affine_f32(x: F32, scale: F32, shift: F32, axis: int) -> F32:
+    """y = x * scale + shift along `axis`, two roundings (a batch norm in eval mode)."""
+    shape = [1] * x.ndim
+    shape[axis] = -1
+    with np.errstate(all="ignore"):
+        return x * scale.reshape(shape) + shift.reshape(shape)
+
+
+def lane_sum(x: F64) -> F64:
+    """The sum over the last axis, in the one order of every float64 sum here.
+
+    Element i goes to lane i % 8; a lane adds its elements in order, starting from +0; the lanes
+    are added as ((0+4)+(2+6)) + ((1+5)+(3+7)), the order of halving a vector register.
+    """
+    short = -x.shape[-1] % LANES or (LANES if x.shape[-1] == 0 else 0)
+    padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, short)])
+    rows = padded.reshape(*x.shape[:-1], (x.shape[-1] + short) // LANES, LANES)
+    lanes = np.cumsum(rows, axis=-2)[..., -1, :] + 0.0  # cumsum is sequential; sum is not
+    while lanes.shape[-1] > 1:
+        half = lanes.shape[-1] // 2
+        lanes = lanes[..., :half] + lanes[..., half:]
+    return lanes[..., 0]
+
+
+def _softmax_parts(x: F32, axis: int) -> tuple[F64, F64, F64]:
+    """(x - max, its exponential, the exponential's sum), with `axis` moved last."""
+    wide = np.moveaxis(x, axis, -1).astype(np.float64)
+    shifted = wide - np.max(wide, axis=-1, keepdims=True)
+    e = exp(shifted)
+    return shifted, e, lane_sum(e)[..., None]
+
+
+def softmax_f32(x: F32, axis: int) -> F32:
+    """exp(x - max) / sum(exp(x - max)) in float64, rounded once."""
+    if x.size == 0:
+        return x.copy()
+    with np.errstate(all="ignore"):
+        _, e, total = _softmax_parts(x, axis)
+        return np.ascontiguousarray(np.moveaxis((e / total).astype(np.float32), -1, axis))
+
+
+def log_softmax_f32(x: F32, axis: int) -> F32:
+    """(x - max) - log(sum(exp(x - max))) in float64, rounded once."""
+    if x.size == 0:
+        return x.copy()
+    with np.errstate(all="ignore"):
+        shifted, _, total = _softmax_parts(x, axis)
+        y = (shifted - log(total)).astype(np.float32)
+        return np.ascontiguousarray(np.moveaxis(y, -1, axis))
+
+
+def layer_norm_f32(
+    x: F32, size: int, weight: F32 | None, bias: F32 | None, eps: float
+) -> F32:
+    """(x - mean) * (1/sqrt(var + eps)) * weight + bias over the last `size` elements, in float64."""
+    rows = x.reshape(-1, size).astype(np.float64)
+    with np.errstate(all="ignore"):
+        centred = rows - (lane_sum(rows) / size)[:, None]
+        variance = lane_sum(centred * centred) / size
+        y = centred * (1.0 / np.sqrt(variance + eps))[:, None]
+        y = y if weight is None else y * weight.reshape(-1)
+        y = y if bias is None else y + bias.reshape(-1)
+        return y.astype(np.float32).reshape(x.shape)
+
+
+def reduce_f32(fn: str, x: F32, axes: Sequence[int], keepdims: bool) -> F32:
+    """sum, mean (float64 sums, rounded once) or amax (NaN wins) over `axes`."""
+    kept = [axis for axis in range(x.ndim) if axis not in axes]
+    count = int(np.prod([x.shape[axis] for axis in axes], dtype=np.int64))
+    rows = x.transpose(*kept, *sorted(axes)).reshape(*(x.shape[axis] for axis in kept), count)
+    with np.errstate(all="ignore"):
+        if fn == "amax":
+            y = np.max(rows, axis=-1)
+        else:
+            total = lane_sum(rows.astype(np.float64))
+            y = (total / count if fn == "mean" else total).astype(np.float32)
+    shape = [1 if axis in axes else size for axis, size in enumerate(x.shape)]
+    return np.asarray(y).reshape(shape) if keepdims else np.asarray(y)
+
+
+def max_pool_f32(x: F32, rows: I32, cols: I32) -> F32:
+    """The largest value of each window; NaN wins."""
+    y = np.empty((*x.shape[:2], len(rows), len(cols)), np.float32)
+    for i, (top, bottom, dy) in enumerate(rows):
+        for j, (left, right, dx) in enumerate(cols):
+            y[:, :, i, j] = x[:, :, top:bottom:dy, left:right:dx].max(axis=(2, 3))
+    return y
+
+
+def avg_pool_f32(x: F32, rows: I32, cols: I32, row_div: I32, col_div: I32) -> F32:
+    """The window's float64 sum, row by row from +0, over row_div[i] * col_div[j]."""
+    y = np.empty((*x.shape[:2], len(rows), len(cols)), np.float32)
+    with np.errstate(all="ignore"):
+        for i, (top, bottom, dy) in enumerate(rows):
+            for j, (left, right, dx) in enumerate(cols):
+                total = np.zeros(x.shape[:2])
+                for row in range(top, bottom, dy):
+                    for col in range(left, right, dx):
+                        total = total + x[:, :, row, col]
+                y[:, :, i, j] = total / (float(row_div[i]) * float(col_div[j]))
+    return y
