@@ -380,12 +380,12 @@ def _check_quantized(dtype: DType) -> None:
 
 def _check_codes(qmin: int, qmax: int, dtype: DType) -> None:
     _check_quantized(dtype)
-    assert dtype.qmin is not None and dtype.qmax is not None  # a quantized dtype has both
+    lowest, highest = dtype.qmin or 0, dtype.qmax or 0
     whole = all(isinstance(q, (int, np.integer)) and not isinstance(q, bool) for q in (qmin, qmax))
-    if not whole or not dtype.qmin <= qmin < qmax <= dtype.qmax:
+    if not whole or not lowest <= qmin < qmax <= highest:
         raise QParamError(
             f"qparams: qmin={qmin!r}, qmax={qmax!r} is not a range of codes; they are integers "
-            f"with {dtype.qmin} <= qmin < qmax <= {dtype.qmax} for {dtype!r}"
+            f"with {lowest} <= qmin < qmax <= {highest} for {dtype!r}"
         )
 
 
