@@ -1,23 +1,24 @@
 """SymInt: an int that remembers how it was computed from the free dimensions of a traced model.
 
-`x.shape[0]` of a traced value is a SymInt. It behaves as the example's int everywhere, and `+ - * // %`
-also build an expression, so that `x.reshape(x.shape[0], -1)` is recorded for any batch size.
+`x.shape[0]` of a traced value is a SymInt. It behaves as the example's int everywhere, and
+`+ - * // %` also build an expression, so that `x.reshape(x.shape[0], -1)` is recorded for any batch
+size.
 
-An expression is an int, `("dim", value name, axis)`, or `(op, left, right)` with op one of `+ - * //`;
-its JSON form is the same with lists for tuples. Modulo is written with the other four.
+An expression is an int, `("dim", value name, axis)`, or `(op, left, right)` with op one of
+`+ - * //`; its JSON form is the same with lists for tuples. Modulo is written with the other four.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Union
+from typing import Any
 
-Expr = Union[int, tuple]
+Expr = int | tuple[Any, ...]
 """int | ("dim", value name, axis) | (op, Expr, Expr)."""
 
 OnCompare = Callable[[str, Expr, Expr, bool], bool]
-"""Told of a comparison (op, left, right, result); what it returns is the result that Python sees."""
+"""Told of a comparison (op, left, right, result); returns the result that Python is to see."""
 
 _ARITHMETIC: dict[str, Callable[[int, int], int]] = {
     "+": operator.add,
@@ -47,14 +48,15 @@ class SymInt(int):
     >>> m.evaluate({"x": (20, 3)})
     11
 
-    Arithmetic with a float, `int()`, `float()` and `math` functions give plain numbers. Comparisons give
-    the bool of the example's value; `on_compare` is told of each one.
+    Arithmetic with a float, `int()`, `float()` and `math` functions give plain numbers. Comparisons
+    give the bool of the example's value; `on_compare` is told of each one.
     """
 
     expr: Expr
     on_compare: OnCompare | None
 
     def __new__(cls, value: int, expr: Expr, on_compare: OnCompare | None = None) -> SymInt:
+        """An int of this value and expression."""
         self = super().__new__(cls, value)
         self.expr = expr
         self.on_compare = on_compare

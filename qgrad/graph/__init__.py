@@ -1,0 +1,10 @@
+"""Models as graphs: the small IR, tracing, running, checking and rewriting."""
+
+from __future__ import annotations
+
+from qgrad.graph.evaluate import evaluate
+from qgrad.graph.graph_module import GraphModule
+from qgrad.graph.guards import SizeGuard, TrainingFlag, TrainingGuard
+from qgrad.graph.ir import Graph, Node
+
+__all__ = ["Graph", "GraphModule", "Node", "SizeGuard", "TrainingFlag", "TrainingGuard", "evaluate"]

@@ -1,0 +1,193 @@
+"""Run a graph on tensors: the meaning of the graph, and how a GraphModule computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from qgrad.errors import ShapeError
+from qgrad.graph.guards import SizeGuard, TrainingFlag, TrainingGuard
+from qgrad.graph.ir import Graph, Node
+from qgrad.graph.structure import leaves
+from qgrad.symbolic import SymInt, compare_exprs, dims_of
+from qgrad.tensor import Tensor
+
+if TYPE_CHECKING:
+    from qgrad.nn.module import Module
+
+RunNode = Callable[[Node, tuple[Any, ...], dict[str, Any]], Any]
+
+
+def evaluate(
+    graph: Graph, module: Module, inputs: Iterable[Any], *, run_node: RunNode | None = None
+) -> Any:
+    """The output of `graph` for these inputs, with the parameters that `module` holds now.
+
+    A value is dropped after its last use. `run_node(node, args, kwargs)`, if given, computes every
+    "op" node in the place of `node.op(*args, **kwargs)`, and is asked for the value of each other
+    node whose `quant` is set, with the value itself as the one argument.
+
+    Raises ShapeError if an input does not have the traced rank and fixed sizes, or if sizes or
+    train/eval mode would have sent the traced Python code another way.
+    """
+    plan: _Plan = graph.derived(_plan)
+    values = _bind_inputs(plan.inputs, inputs)
+    run = _Run(module, values)
+    for guard in plan.training_guards:
+        _check_training(guard, module)
+    for step in plan.steps:
+        node = step.node
+        if node.kind == "op":
+            args, kwargs = run.resolve(node.args), run.resolve(node.kwargs)
+            if run_node is not None:
+                value = run_node(node, args, kwargs)
+            else:
+                value = node.op(*args, **kwargs)  # type: ignore[misc]
+        elif node.kind == "output":
+            return run.resolve(node.args[0])
+        else:
+            value = _leaf_value(node, graph, module, values)
+            if run_node is not None and node.quant is not None:
+                value = run_node(node, (value,), {})
+        values[node] = value
+        if step.shape_is_read:
+            run.shapes[node.name] = value.shape
+            for size_guard in step.guards:
+                _check_sizes(size_guard, run.shapes)
+        for dead in step.dead_after:
+            del values[dead]
+    raise ValueError("evaluate: the graph has no output node.")
+
+
+class _Step(NamedTuple):
+    node: Node
+    dead_after: tuple[Node, ...]
+    shape_is_read: bool
+    guards: tuple[SizeGuard, ...]
+
+
+class _Plan(NamedTuple):
+    inputs: list[Node]
+    steps: list[_Step]
+    training_guards: list[TrainingGuard]
+
+
+def _plan(graph: Graph) -> _Plan:
+    position = {node.name: index for index, node in enumerate(graph.nodes)}
+    last_use: dict[Node, int] = {}
+    read_shapes: set[str] = set()
+    for index, node in enumerate(graph.nodes):
+        last_use[node] = index
+        for leaf in leaves((node.args, node.kwargs)):
+            if isinstance(leaf, Node):
+                last_use[leaf] = index
+            elif isinstance(leaf, SymInt):
+                read_shapes |= dims_of(leaf.expr)
+    checks: dict[int, list[SizeGuard]] = {}
+    for guard in graph.guards:
+        if isinstance(guard, SizeGuard):
+            names = dims_of(guard.left) | dims_of(guard.right)
+            read_shapes |= names
+            checks.setdefault(max(position[name] for name in names), []).append(guard)
+    dead: dict[int, list[Node]] = {}
+    for node, index in last_use.items():
+        dead.setdefault(index, []).append(node)
+    steps = [
+        _Step(
+            node,
+            tuple(dead.get(index, ())),
+            node.name in read_shapes,
+            tuple(checks.get(index, ())),
+        )
+        for index, node in enumerate(graph.nodes)
+    ]
+    training_guards = [guard for guard in graph.guards if isinstance(guard, TrainingGuard)]
+    return _Plan(graph.inputs, steps, training_guards)
+
+
+class _Run:
+    """The values and shapes known so far, and how arguments are looked up in them."""
+
+    __slots__ = ("module", "shapes", "values")
+
+    def __init__(self, module: Module, values: dict[Node, Any]) -> None:
+        self.module = module
+        self.values = values
+        self.shapes: dict[str, tuple[int, ...]] = {}
+
+    def resolve(self, arg: Any) -> Any:
+        kind = type(arg)
+        if kind is Node:
+            return self.values[arg]
+        if kind is tuple or kind is list:
+            return kind([self.resolve(item) for item in arg])
+        if kind is dict:
+            return {key: self.resolve(item) for key, item in arg.items()}
+        if kind is SymInt:
+            return arg.evaluate(self.shapes)
+        if kind is TrainingFlag:
+            return self.module.get_submodule(arg.path).training
+        if kind is slice:
+            return slice(*(self.resolve(part) for part in (arg.start, arg.stop, arg.step)))
+        if isinstance(arg, tuple) and hasattr(arg, "_fields"):
+            return kind(*(self.resolve(item) for item in arg))
+        return arg
+
+
+def _leaf_value(node: Node, graph: Graph, module: Module, values: dict[Node, Any]) -> Any:
+    if node.kind == "input":
+        return values[node]
+    if node.kind == "const":
+        return graph.constants[node.target]
+    path, _, name = node.target.rpartition(".")
+    return getattr(module.get_submodule(path), name)
+
+
+def _bind_inputs(nodes: list[Node], inputs: Iterable[Any]) -> dict[Node, Any]:
+    given = tuple(inputs)
+    if len(given) != len(nodes):
+        names = ", ".join(node.name for node in nodes)
+        raise TypeError(f"graph: got {len(given)} inputs, but it takes {len(nodes)}: {names}.")
+    return {node: _checked(node, value) for node, value in zip(nodes, given, strict=True)}
+
+
+def _checked(node: Node, value: Any) -> Tensor:
+    tensor = value if isinstance(value, Tensor) else Tensor(value)
+    shape = tensor.shape
+    if len(shape) != len(node.shape):
+        raise ShapeError(
+            f"graph: input {node.name} has {len(shape)} dimensions (shape {tuple(shape)}), but was "
+            f"traced with {len(node.shape)} (shape {_sizes(node)})."
+        )
+    for axis, (size, wanted) in enumerate(zip(shape, node.shape, strict=True)):
+        if type(wanted) is int and size != wanted:
+            raise ShapeError(
+                f"graph: input {node.name} has size {size} in dimension {axis} (shape "
+                f"{tuple(shape)}), but was traced with {wanted} (shape {_sizes(node)}, ? is free). "
+                "Trace with this dimension free: dynamic_dims={input index: (0, "
+                f"{axis})}}."
+            )
+    return tensor
+
+
+def _sizes(node: Node) -> str:
+    return "(" + ", ".join("?" if type(size) is SymInt else str(size) for size in node.shape) + ")"
+
+
+def _check_sizes(guard: SizeGuard, shapes: dict[str, tuple[int, ...]]) -> None:
+    if compare_exprs(guard.op, guard.left, guard.right, shapes) != guard.holds:
+        raise ShapeError(
+            f"graph: the trace went the way of `{guard}`; with these inputs it is "
+            f"{not guard.holds}. Trace again with an example of this size, or take the branch out "
+            "of forward."
+        )
+
+
+def _check_training(guard: TrainingGuard, module: Module) -> None:
+    if module.get_submodule(guard.path).training != guard.value:
+        mode, other = ("train()", "eval()") if guard.value else ("eval()", "train()")
+        raise ShapeError(
+            f"graph: the trace went the way of `{guard}`, in {mode}; the module is in {other} now. "
+            f"Trace the model in {other}, or pass self.training to the op that needs it instead "
+            "of branching on it."
+        )
