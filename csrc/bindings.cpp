@@ -1,0 +1,51 @@
+// The extension module qgrad._core: one bind call per kernel folder, and the choice of instruction set.
+
+#include <pybind11/pybind11.h>
+
+#include "isa.h"
+
+namespace qg {
+
+namespace py = pybind11;
+
+#define QG_KERNEL(name) void bind_##name(py::module_& m);
+#include "kernels/kernels.def"
+#undef QG_KERNEL
+
+namespace {
+
+py::list usable_isas() {
+  py::list names;
+  for (int32_t i = 0; i < kIsaCount; ++i) {
+    if (isa_usable(static_cast<Isa>(i))) names.append(isa_name(static_cast<Isa>(i)));
+  }
+  return names;
+}
+
+py::list known_isas() {
+  py::list names;
+  for (int32_t i = 0; i < kIsaCount; ++i) names.append(isa_name(static_cast<Isa>(i)));
+  return names;
+}
+
+void set_isa(const std::string& name) {
+  for (int32_t i = 0; i < kIsaCount; ++i) {
+    const Isa isa = static_cast<Isa>(i);
+    if (name == isa_name(isa) && isa_usable(isa)) return set_active_isa(isa);
+  }
+  throw py::value_error("set_isa: this CPU has no instruction set '" + name + "'");
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
+  m.def("isa", [] { return isa_name(active_isa()); });
+  m.def("set_isa", &set_isa, py::arg("name"));
+  m.def("known_isas", &known_isas);
+  m.def("usable_isas", &usable_isas);
+#define QG_KERNEL(name) bind_##name(m);
+#include "kernels/kernels.def"
+#undef QG_KERNEL
+}
+
+}  // namespace qg
