@@ -219,17 +219,21 @@ class Graph:
         """Put a new `node` after `anchor`."""
         return self._insert(self._index(anchor) + 1, node)
 
-    def erase(self, node: Node) -> None:
-        """Remove a node that nothing uses."""
-        users = self.users(node) + self.shape_users(node)
-        if users:
-            raise ValueError(
-                f"Graph.erase: {node.name} is used by "
-                f"{', '.join(user.name for user in users[:8])}; call replace_uses(old, new) first."
-            )
-        del self.nodes[self._index(node)]
-        del self._by_name[node.name]
-        node._edits = None
+    def erase(self, *nodes: Node) -> None:
+        """Remove nodes that no other node uses."""
+        gone = set(nodes)
+        for node in nodes:
+            users = {*self.users(node), *self.shape_users(node)} - gone
+            if users:
+                raise ValueError(
+                    f"Graph.erase: {node.name} is used by "
+                    f"{', '.join(sorted(user.name for user in users)[:8])}; "
+                    "call replace_uses(old, new) first."
+                )
+        for node in nodes:
+            del self.nodes[self._index(node)]
+            del self._by_name[node.name]
+            node._edits = None
         self._edits.count += 1
 
     def replace_uses(self, old: Node, new: Node) -> None:

@@ -1,0 +1,36 @@
+"""Find chains of ops that one kernel may run."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from qgrad.graph.ir import Graph, Node
+
+__all__ = ["single_user_chain"]
+
+
+def single_user_chain(
+    graph: Graph, node: Node, op_names: Sequence[str | Collection[str]]
+) -> list[Node] | None:
+    """The nodes from `node` on that call these ops, each link read by the next one alone; or None.
+
+    An entry of `op_names` is a name or a collection of alternatives.
+
+    >>> single_user_chain(graph, conv, ["conv2d", "batch_norm", ("relu", "relu6")])
+    [conv, bn, act]
+    """
+    chain = [node]
+    for names in op_names[1:]:
+        users = graph.users(chain[-1])
+        if len(users) != 1 or not _calls(users[0], names):
+            return None
+        if any(user is not users[0] for user in graph.shape_users(chain[-1])):
+            return None
+        chain.append(users[0])
+    return chain if _calls(node, op_names[0]) else None
+
+
+def _calls(node: Node, names: str | Collection[str]) -> bool:
+    if node.op is None:
+        return False
+    return node.op.name == names if isinstance(names, str) else node.op.name in names
