@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qgrad.graph.evaluate import evaluate
+from qgrad.graph.evaluate import evaluate, evaluate_nodes
 from qgrad.graph.graph_module import GraphModule
 from qgrad.graph.guards import SizeGuard, TrainingFlag, TrainingGuard
 from qgrad.graph.ir import Graph, Node
 
-__all__ = ["Graph", "GraphModule", "Node", "SizeGuard", "TrainingFlag", "TrainingGuard", "evaluate"]
+__all__ = ["Graph", "GraphModule", "Node", "SizeGuard", "TrainingFlag", "TrainingGuard", "evaluate", "evaluate_nodes"]

@@ -59,6 +59,22 @@ def evaluate(
     raise ValueError("evaluate: the graph has no output node.")
 
 
+def evaluate_nodes(graph: Graph, module: Module, nodes: set[Node]) -> dict[Node, Any]:
+    """The values of `nodes`, which no input may reach: parameters and what is made of them alone."""
+    values: dict[Node, Any] = {}
+    run = _Run(module, values)
+    for node in graph.nodes:
+        if node not in nodes:
+            continue
+        if node.kind == "op":
+            args, kwargs = run.resolve(node.args), run.resolve(node.kwargs)
+            values[node] = node.op(*args, **kwargs)  # type: ignore[misc]
+        else:
+            values[node] = _leaf_value(node, graph, module, values)
+        run.shapes[node.name] = values[node].shape
+    return values
+
+
 class _Step(NamedTuple):
     node: Node
     dead_after: tuple[Node, ...]

@@ -220,7 +220,7 @@ class Graph:
         return self._insert(self._index(anchor) + 1, node)
 
     def erase(self, *nodes: Node) -> None:
-        """Remove nodes that no other node uses."""
+        """Remove nodes that no other node uses, and the constants of those removed."""
         gone = set(nodes)
         for node in nodes:
             users = {*self.users(node), *self.shape_users(node)} - gone
@@ -234,6 +234,8 @@ class Graph:
             del self.nodes[self._index(node)]
             del self._by_name[node.name]
             node._edits = None
+            if node.kind == "const":
+                self.constants.pop(node.target, None)
         self._edits.count += 1
 
     def replace_uses(self, old: Node, new: Node) -> None:
