@@ -219,6 +219,14 @@ class Graph:
         """Put a new `node` after `anchor`."""
         return self._insert(self._index(anchor) + 1, node)
 
+    def move_before(self, anchor: Node, nodes: set[Node]) -> None:
+        """Let those of `nodes` that stand behind `anchor` run just before it, in their order."""
+        at = self._index(anchor)
+        moved = [node for node in self.nodes[at + 1 :] if node in nodes]
+        kept = [node for node in self.nodes[at + 1 :] if node not in nodes]
+        self.nodes[at:] = [*moved, anchor, *kept]
+        self._edits.count += 1
+
     def erase(self, *nodes: Node) -> None:
         """Remove nodes that no other node uses, and the constants of those removed."""
         gone = set(nodes)
