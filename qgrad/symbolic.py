@@ -151,7 +151,7 @@ def evaluate_expr(expr: Expr, shapes: Mapping[str, Sequence[int]]) -> int:
         return expr
     op, left, right = expr
     if op == "dim":
-        return int(shapes[left][right])
+        return shapes[left][right]
     return _ARITHMETIC[op](evaluate_expr(left, shapes), evaluate_expr(right, shapes))
 
 

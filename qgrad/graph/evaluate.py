@@ -60,7 +60,7 @@ def evaluate(
 
 
 def evaluate_nodes(graph: Graph, module: Module, nodes: set[Node]) -> dict[Node, Any]:
-    """The values of `nodes`, which no input may reach: parameters and what is made of them alone."""
+    """The values of `nodes`, which no input may reach: parameters and what is made of them."""
     values: dict[Node, Any] = {}
     run = _Run(module, values)
     for node in graph.nodes:

@@ -30,8 +30,6 @@ def remove_dead_code(graph: Graph) -> list[Node]:
             waiting += [graph.node(name) for name in _shapes_read(node)]
     dead = [node for node in graph.nodes if node not in live]
     graph.erase(*dead)
-    for node in dead:
-        graph.constants.pop(node.target, None)
     return dead
 
 
