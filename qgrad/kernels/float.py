@@ -1,8 +1,8 @@
 """The door to the float32 kernels: arrays in, arrays out, checked here and trusted inside.
 
 Each function's formula stands in `float_reference`, under the same name. Arguments may have any
-strides and may be empty; results are new C-contiguous arrays. A wrong dtype raises DTypeError, sizes
-that do not fit ShapeError, an unknown function name or parameter ValueError.
+strides and may be empty; results are new C-contiguous arrays. A wrong dtype raises DTypeError,
+sizes that do not fit ShapeError, an unknown function name or parameter ValueError.
 """
 
 from __future__ import annotations

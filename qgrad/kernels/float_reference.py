@@ -72,7 +72,7 @@ def conv2d_f32(
     """The chain of a pixel runs over (channel, kernel row, kernel column); padding holds 0."""
     top, bottom, left, right = pads
     x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
-    batch, channels, height, width = x.shape
+    batch, _, height, width = x.shape
     outputs, _, kh, kw = w.shape
     oh = (height - dilation[0] * (kh - 1) - 1) // stride[0] + 1
     ow = (width - dilation[1] * (kw - 1) - 1) // stride[1] + 1
@@ -156,10 +156,8 @@ def log_softmax_f32(x: F32, axis: int) -> F32:
         return np.ascontiguousarray(np.moveaxis(y, -1, axis))
 
 
-def layer_norm_f32(
-    x: F32, size: int, weight: F32 | None, bias: F32 | None, eps: float
-) -> F32:
-    """(x - mean) * (1/sqrt(var + eps)) * weight + bias over the last `size` elements, in float64."""
+def layer_norm_f32(x: F32, size: int, weight: F32 | None, bias: F32 | None, eps: float) -> F32:
+    """(x - mean) / sqrt(var + eps) * weight + bias over the last `size` elements, in float64."""
     rows = x.reshape(-1, size).astype(np.float64)
     with np.errstate(all="ignore"):
         centred = rows - (lane_sum(rows) / size)[:, None]

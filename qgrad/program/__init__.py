@@ -1,0 +1,13 @@
+"""Programs: models lowered to instructions, saved to files and run without the rest of qgrad.
+
+records   Value, InputSpec, Instruction
+fields    checks of attributes
+kind      the table of kinds; one block each in `integer`, `floating`, `movement`
+build     checks a whole program; `plan` and `arena` give every value its shape and place
+program   Program;  `file` saves and loads it, `table` prints it
+"""
+
+from .program import Program
+from .records import InputSpec, Instruction, Value
+
+__all__ = ["InputSpec", "Instruction", "Program", "Value"]

@@ -1,0 +1,347 @@
+"""The kinds of instruction on uint8 codes; the arithmetic is that of `qgrad.qparams`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import qparams
+from ..dtypes import qint8
+from ..kernels import reference
+from ..qparams import QParams
+from .fields import integer
+from .kind import (
+    Array,
+    Attrs,
+    Constant,
+    Constants,
+    Defaults,
+    Kind,
+    Step,
+    from_row,
+    physical,
+    to_row,
+)
+from .records import Env, Shape
+from .windows import (
+    AVG_POOL,
+    AVG_POOL_DEFAULTS,
+    CONV,
+    MAX_POOL,
+    avg_windows,
+    check_conv,
+    check_pool,
+    conv_shape,
+    convolution,
+    max_windows,
+    pool_shape,
+)
+
+_MAX_RATIO = 1e30  # of scales; beyond, sums of codes would leave float32
+_MAX_WINDOW = 8_000_000  # codes; beyond, their sum could leave int32
+_CODE = integer(0, 255)
+_CLAMP = {"qmin": _CODE, "qmax": _CODE}
+_WEIGHTED = {"weight_scale": Constant("float32", (1,)), "bias": Constant("int32", (1,))}
+
+
+def qparams_of(step: Step, which: int | None = None) -> QParams:
+    """The quantization of input `which`, or of the output for None."""
+    found = (step.output if which is None else step.inputs[which]).qparams
+    assert found is not None  # build refuses uint8 values without
+    return found
+
+
+def _check_clamp(step: Step) -> None:
+    low, zero, high = step.attrs["qmin"], int(qparams_of(step).zero_point), step.attrs["qmax"]
+    if not low <= zero <= high:
+        step.malformed(f"the output's zero point {zero} must lie in [qmin, qmax] = [{low}, {high}]")
+
+
+def _check_weighted(step: Step) -> None:
+    """Sizes of weight, scale and bias agree, scales are usable, no sum can leave int32."""
+    weight, scale, bias = (step.constants[r] for r in ("weight", "weight_scale", "bias"))
+    if scale.shape != weight.shape[:1] or bias.shape != weight.shape[:1] or not scale.size:
+        step.malformed(
+            f"weight {weight.shape}, weight_scale {scale.shape} and bias {bias.shape} must agree "
+            "on the number of outputs, at least 1"
+        )
+    QParams(scale, np.zeros(scale.shape, np.int32), -127, 127, qint8, 0)
+    qparams.check_accumulator(int(np.prod(weight.shape[1:], dtype=object)), bias, step.where)
+    weighted_multiplier(step)
+
+
+def weighted_multiplier(step: Step) -> NDArray[np.float32]:
+    """What the accumulators of each output channel are scaled by."""
+    x, y = qparams_of(step, 0), qparams_of(step)
+    return qparams.multiplier(x.scale, step.constants["weight_scale"], y.scale)
+
+
+class Quantize(Kind):
+    """Codes of a float32 array: rne(x / s) + z, saturated; NaN is refused."""
+
+    name = "quantize"
+    inputs = ("float32",)
+    output = "uint8"
+    layouts = "any"
+
+    def check(self, step: Step) -> None:
+        """Floats lie in rows."""
+        if step.inputs[0].layout != "row":
+            step.malformed("takes a float32 value with layout 'row'")
+
+    def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
+        """That of the input."""
+        return shapes[0]
+
+    def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
+        """`qparams.quantize`, then channels last if asked."""
+        return from_row(qparams.quantize(arrays[0], qparams_of(step)), step.output.layout)
+
+
+class Dequantize(Kind):
+    """float32(q - z) * s."""
+
+    name = "dequantize"
+    inputs = ("uint8",)
+    output = "float32"
+    layouts = "any"
+
+    def check(self, step: Step) -> None:
+        """Floats lie in rows."""
+        if step.output.layout != "row":
+            step.malformed("gives a float32 value with layout 'row'")
+
+    def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
+        """That of the input."""
+        return shapes[0]
+
+    def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
+        """`qparams.dequantize` in logical order."""
+        row = from_row(to_row(arrays[0], step.inputs[0].layout), "row")
+        return qparams.dequantize(row, qparams_of(step, 0))
+
+
+class LinearQ(Kind):
+    """Codes of x[..., K] times weight s8[N, K] transposed, plus the int32 bias, requantized."""
+
+    name = "linear_q"
+    inputs = ("uint8",)
+    output = "uint8"
+    attrs: ClassVar[Attrs] = _CLAMP
+    constants: ClassVar[Constants] = {"weight": Constant("int8", (2,)), **_WEIGHTED}
+
+    def check(self, step: Step) -> None:
+        """Constants agree and no sum can leave int32."""
+        _check_clamp(step)
+        _check_weighted(step)
+
+    def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
+        """(..., N)."""
+        weight = step.constants["weight"]
+        if not shapes[0] or shapes[0][-1] != weight.shape[1]:
+            step.misfit(f"x has shape {shapes[0]}, but the weight takes {weight.shape[1]} features")
+        return (*shapes[0][:-1], weight.shape[0])
+
+    def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
+        """`reference.gemm_s8` on rows."""
+        x, weight = arrays[0], step.constants["weight"]
+        rows = x.reshape(x.size // max(1, weight.shape[1]), weight.shape[1])
+        return reference.gemm_s8(
+            rows,
+            weight,
+            step.constants["bias"],
+            weighted_multiplier(step),
+            zx=int(qparams_of(step, 0).zero_point),
+            zy=int(qparams_of(step).zero_point),
+            **step.attrs,
+        ).reshape(env[step.output.name])
+
+
+class ConvQ(Kind):
+    """Convolution of channels-last codes with a weight s8[O, C/groups, *kernel], requantized.
+
+    Rank 3 or 4. `padding` is [left, right] or [top, bottom, left, right]; padding pixels are 0.0.
+    """
+
+    name = "conv_q"
+    inputs = ("uint8",)
+    output = "uint8"
+    attrs: ClassVar[Attrs] = {**CONV, **_CLAMP}
+    constants: ClassVar[Constants] = {"weight": Constant("int8", (3, 4)), **_WEIGHTED}
+    layouts = "cl"
+
+    def check(self, step: Step) -> None:
+        """Constants and attributes agree and no sum can leave int32."""
+        _check_clamp(step)
+        check_conv(step, step.constants["weight"].ndim - 2)
+        _check_weighted(step)
+
+    def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
+        """(N, O, *out)."""
+        return conv_shape(step, shapes[0])
+
+    def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
+        """`reference.conv2d_s8`; one spatial axis is lifted to two."""
+        conv = convolution(step)
+        x = arrays[0] if arrays[0].ndim == 4 else arrays[0][:, None]
+        y = reference.conv2d_s8(
+            x,
+            channels_last_weight(step.constants["weight"]),
+            step.constants["bias"],
+            weighted_multiplier(step),
+            zx=int(qparams_of(step, 0).zero_point),
+            zy=int(qparams_of(step).zero_point),
+            qmin=step.attrs["qmin"],
+            qmax=step.attrs["qmax"],
+            **conv._asdict(),
+        )
+        return y.reshape(physical(env[step.output.name], "cl"))
+
+
+def channels_last_weight(weight: Array) -> Array:
+    """PyTorch's (O, C, [KH,] KW) as the kernels' (O, KH, KW, C)."""
+    four = weight if weight.ndim == 4 else weight[:, :, None]
+    return np.ascontiguousarray(four.transpose(0, 2, 3, 1))
+
+
+class AddQ(Kind):
+    """Codes of the sum of two arrays of one shape, each with its own quantization."""
+
+    name = "add_q"
+    inputs = ("uint8", "uint8")
+    output = "uint8"
+    attrs: ClassVar[Attrs] = _CLAMP
+    layouts = "same"
+
+    def check(self, step: Step) -> None:
+        """The clamp is a range, the scales' ratios are finite."""
+        _check_clamp(step)
+        sy = float(qparams_of(step).scale)
+        ratio = max(float(qparams_of(step, which).scale) / sy for which in (0, 1))
+        if ratio > _MAX_RATIO:
+            step.malformed(
+                f"an input's scale is {ratio:.3g} times the output's, must be at most "
+                f"{_MAX_RATIO:.3g}"
+            )
+
+    def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
+        """That of both."""
+        if shapes[0] != shapes[1]:
+            step.misfit(f"adds two arrays of one shape, got {shapes[0]} and {shapes[1]}")
+        return shapes[0]
+
+    def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
+        """`reference.add_s8`."""
+        a, b, y = qparams_of(step, 0), qparams_of(step, 1), qparams_of(step)
+        return reference.add_s8(
+            *arrays,
+            sa=a.scale,
+            za=int(a.zero_point),
+            sb=b.scale,
+            zb=int(b.zero_point),
+            sy=y.scale,
+            zy=int(y.zero_point),
+            **step.attrs,
+        )
+
+
+class MaxPoolQ(Kind):
+    """Largest code of each window; rank 3 or 4, channels last."""
+
+    name = "max_pool_q"
+    inputs = ("uint8",)
+    attrs: ClassVar[Attrs] = MAX_POOL
+    layouts = "cl"
+    keeps_qparams = True
+
+    def check(self, step: Step) -> None:
+        """Attributes agree."""
+        check_pool(step)
+
+    def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
+        """By PyTorch's rules."""
+        return pool_shape(max_windows(step, shapes[0]), shapes[0])
+
+    def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
+        """`reference.max_pool_s8`."""
+        x = arrays[0] if arrays[0].ndim == 4 else arrays[0][:, None]
+        windows = max_windows(step, env[step.inputs[0].name])
+        y = reference.max_pool_s8(x, windows.rows, windows.cols)
+        return y.reshape(physical(env[step.output.name], "cl"))
+
+
+class AvgPoolQ(Kind):
+    """Mean of each window, requantized; adaptive when `output_size` is set (None keeps a size)."""
+
+    name = "avg_pool_q"
+    inputs = ("uint8",)
+    output = "uint8"
+    attrs: ClassVar[Attrs] = {**AVG_POOL, **_CLAMP}
+    defaults: ClassVar[Defaults] = AVG_POOL_DEFAULTS
+    layouts = "cl"
+
+    def check(self, step: Step) -> None:
+        """Attributes agree, the scales' ratio is finite."""
+        _check_clamp(step)
+        check_avg_pool(step)
+        qparams.multiplier(qparams_of(step, 0).scale, np.float32(1), qparams_of(step).scale)
+
+    def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
+        """By PyTorch's rules; the sum of a window must fit int32."""
+        windows = avg_windows(step, shapes[0])
+        area = [int((w[:, 1] - w[:, 0]).max(initial=0)) for w in (windows.rows, windows.cols)]
+        if area[0] * area[1] > _MAX_WINDOW:
+            step.misfit(f"a window of {area[0]} x {area[1]} codes can sum to more than int32 holds")
+        return pool_shape(windows, shapes[0])
+
+    def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
+        """`reference.avg_pool_s8`."""
+        x = arrays[0] if arrays[0].ndim == 4 else arrays[0][:, None]
+        qx, qy = qparams_of(step, 0), qparams_of(step)
+        y = reference.avg_pool_s8(
+            x,
+            *avg_windows(step, env[step.inputs[0].name]),
+            sx=qx.scale,
+            zx=int(qx.zero_point),
+            sy=qy.scale,
+            zy=int(qy.zero_point),
+            qmin=step.attrs["qmin"],
+            qmax=step.attrs["qmax"],
+        )
+        return y.reshape(physical(env[step.output.name], "cl"))
+
+
+def check_avg_pool(step: Step) -> None:
+    """Either the window's settings or `output_size` are given."""
+    adaptive = step.attrs["output_size"] is not None
+    for name in ("kernel", "stride", "padding"):
+        if (step.attrs[name] is None) != adaptive:
+            step.malformed("needs either kernel, stride and padding, or output_size")
+    if not adaptive:
+        check_pool(step)
+
+
+class Lut(Kind):
+    """Each code replaced by table[code]: any function of one quantized value."""
+
+    name = "lut"
+    inputs = ("uint8",)
+    output = "uint8"
+    constants: ClassVar[Constants] = {"table": Constant("uint8", (1,))}
+    layouts = "same"
+
+    def check(self, step: Step) -> None:
+        """The table has an entry for every code."""
+        if step.constants["table"].shape != (256,):
+            step.malformed(f"the table has {step.constants['table'].size} entries, must have 256")
+
+    def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
+        """That of the input."""
+        return shapes[0]
+
+    def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
+        """`reference.lut_u8`."""
+        return reference.lut_u8(arrays[0], step.constants["table"])

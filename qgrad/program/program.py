@@ -1,0 +1,154 @@
+"""Program: a model lowered to instructions, run by one call into C++."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..boxing import box, unbox
+from ..errors import DTypeError, ShapeError
+from . import file, table
+from .build import build, check_constants
+from .kind import to_row
+from .plan import Memory, plan_memory
+from .records import InputSpec, Instruction, Shape, Value
+
+__all__ = ["Program"]
+
+Array = NDArray[Any]
+DEFAULT_BUDGET = 4 * 2**30
+MAX_PLANS = 32  # combinations of input shapes remembered; the oldest is forgotten
+
+
+class Program:
+    """A flat list of instructions with their constants: what `convert` gives and a file holds.
+
+    inputs: what it takes; a None in a shape is free, and a call may have any size there.
+    outputs: the names of the values it returns.
+    values: every value that instructions compute, by name.
+    instructions: in the order they run.
+    constants: the arrays that instructions refer to, by name; they are copied.
+
+    Raises ModelFormatError or QParamError, naming the instruction and its module path, if anything
+    does not fit. Calling it is thread-safe. Results are the same on every CPU, and those of
+    `run_reference`.
+
+    Example:
+        program = quantization.convert(prepared)
+        y = program(x)
+        program.save("model.safetensors")
+        y = Program.load("model.safetensors")(x)
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[InputSpec],
+        outputs: Sequence[str],
+        values: Mapping[str, Value],
+        instructions: Sequence[Instruction],
+        constants: Mapping[str, Array],
+    ) -> None:
+        self.constants = check_constants(constants)
+        self.steps = build(inputs, outputs, values, instructions, self.constants)
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self.values = {spec.name: spec.value for spec in inputs} | dict(values)
+        self.instructions = tuple(step.instruction for step in self.steps)
+        self.memory_budget = DEFAULT_BUDGET
+
+    def __call__(self, *inputs: Any) -> Any:
+        """Run on arrays or Tensors; gives one Tensor, or a tuple if there are several outputs."""
+        results = [box(array) for array in self.run(*map(unbox, inputs))]
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def run(self, *arrays: Array) -> list[Array]:
+        """The outputs for input arrays, in logical layout.
+
+        Raises ShapeError or DTypeError for inputs that do not fit, ValueError for NaN where codes
+        are made and for an index outside an embedding.
+        """
+        return self.run_reference(*arrays)
+
+    def run_reference(self, *arrays: Array) -> list[Array]:
+        """The same outputs, computed in NumPy one instruction at a time: the meaning of `run`."""
+        found = self._interpret(self._checked(arrays), self.outputs)
+        return [found[name] for name in self.outputs]
+
+    def codes(self, *inputs: Any) -> dict[str, NDArray[np.uint8]]:
+        """The codes of every quantized value for these inputs, by name, in logical layout."""
+        names = [name for name, value in self.values.items() if value.dtype == "uint8"]
+        return self._interpret(self._checked(tuple(map(unbox, inputs))), names)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all constants: about the size of the saved file."""
+        return sum(array.nbytes for array in self.constants.values())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a safetensors file, all or nothing; see `qgrad.program.file` for the format."""
+        file.save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Program:
+        """Read a program from a file; ModelFormatError if it is not a valid one."""
+        return cls(*file.load(path))
+
+    def summary(self) -> str:
+        """A table with one line for each instruction."""
+        return table.summary(self)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(_shown_input(spec) for spec in self.inputs)
+        return (
+            f"Program({arguments} -> {', '.join(self.outputs)}; "
+            f"{len(self.instructions)} instructions, {self.nbytes:,} bytes)"
+        )
+
+    def _checked(self, arrays: Sequence[Array]) -> list[Array]:
+        """The inputs as C-contiguous arrays that fit their specs."""
+        if len(arrays) != len(self.inputs):
+            raise ShapeError(f"program: takes {len(self.inputs)} inputs, got {len(arrays)}")
+        return [_check_input(spec, a) for spec, a in zip(self.inputs, arrays, strict=True)]
+
+    def _memory(self, shapes: tuple[Shape, ...], outputs: Sequence[str]) -> Memory:
+        kept = [self.values[name] for name in outputs]
+        return plan_memory(self.inputs, self.steps, kept, shapes, self.memory_budget)
+
+    def _interpret(self, arrays: Sequence[Array], wanted: Sequence[str]) -> dict[str, Array]:
+        """Run the steps in NumPy; the wanted values in logical layout, others freed after use."""
+        env = self._memory(tuple(a.shape for a in arrays), self.outputs).env
+        found = {spec.name: array for spec, array in zip(self.inputs, arrays, strict=True)}
+        last_use = {value.name: step.index for step in self.steps for value in step.inputs}
+        for step in self.steps:
+            operands = [found[value.name] for value in step.inputs]
+            found[step.output.name] = step.kind.compute(step, operands, env)
+            for value in (*step.inputs, step.output):
+                if last_use.get(value.name, -1) <= step.index and value.name not in wanted:
+                    found.pop(value.name, None)
+        return {
+            name: np.array(to_row(found[name], self.values[name].layout), order="C")
+            for name in wanted
+        }
+
+
+def _check_input(spec: InputSpec, array: Array) -> Array:
+    if not isinstance(array, np.ndarray) or array.dtype.name != spec.dtype:
+        got = array.dtype.name if isinstance(array, np.ndarray) else type(array).__name__
+        raise DTypeError(
+            f"program: input {spec.name!r} must be {spec.dtype}, got {got}; convert it first"
+        )
+    fits = array.ndim == len(spec.shape) and all(
+        want is None or want == size for want, size in zip(spec.shape, array.shape, strict=True)
+    )
+    if not fits:
+        raise ShapeError(f"program: input {_shown_input(spec)} got shape {array.shape}")
+    return np.ascontiguousarray(array)
+
+
+def _shown_input(spec: InputSpec) -> str:
+    sizes = ", ".join("?" if size is None else str(size) for size in spec.shape)
+    return f"{spec.name}: {spec.dtype}[{sizes}]"
