@@ -31,8 +31,7 @@ class PackedConv {
   size_t bytes() const;
 
  private:
-  void run_pixels(const Images& x, uint8_t* y, ptrdiff_t begin, ptrdiff_t end, uint8_t* scratch) const;
-  void run_copied(const Images& x, uint8_t* y, ptrdiff_t begin, ptrdiff_t end, uint8_t* scratch) const;
+  void run_block(const Images& x, uint8_t* y, ptrdiff_t begin, ptrdiff_t count, uint8_t* scratch) const;
 
   ConvSpec spec_;
   ptrdiff_t block_;                 // output pixels handed to the GEMM at once

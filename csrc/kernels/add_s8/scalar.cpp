@@ -1,0 +1,8 @@
+#include "kernels/add_s8/add_s8.h"
+#include "simd/scalar.h"
+
+QG_BEGIN_SCALAR
+#include "kernels/add_s8/generic.h"
+
+const Register registered(add_s8_variants, Isa::scalar, &kVariant);
+QG_END_SCALAR

@@ -1,0 +1,8 @@
+#include "kernels/depthwise_s8/variant.h"
+#include "simd/scalar.h"
+
+QG_BEGIN_SCALAR
+#include "kernels/depthwise_s8/generic.h"
+
+const Register registered(depthwise_s8_variants, Isa::scalar, &kVariant);
+QG_END_SCALAR

@@ -1,0 +1,8 @@
+#include "kernels/dequantize/dequantize.h"
+#include "simd/scalar.h"
+
+QG_BEGIN_SCALAR
+#include "kernels/dequantize/generic.h"
+
+const Register registered(dequantize_variants, Isa::scalar, &kVariant);
+QG_END_SCALAR

@@ -1,0 +1,17 @@
+#include <array>
+#include <utility>
+
+#include "kernels/gemm_s8/variant.h"
+#include "simd/avx512vnni.h"
+
+#ifdef QG_HAVE_AVX512VNNI
+
+QG_BEGIN_AVX512VNNI
+#include "kernels/gemm_s8/generic.h"
+QG_END_AVX512VNNI
+
+namespace qg {
+static const Register registered(gemm_s8_variants, Isa::avx512vnni, &avx512vnni::kVariant);
+}  // namespace qg
+
+#endif

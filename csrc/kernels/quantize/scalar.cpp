@@ -1,0 +1,8 @@
+#include "kernels/quantize/quantize.h"
+#include "simd/scalar.h"
+
+QG_BEGIN_SCALAR
+#include "kernels/quantize/generic.h"
+
+const Register registered(quantize_variants, Isa::scalar, &kVariant);
+QG_END_SCALAR
