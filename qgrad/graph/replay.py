@@ -98,7 +98,7 @@ class Replay(Session):
 
     def _differs(self, what: str) -> NoReturn:
         raise TraceError(
-            self.explain(f"run again, the model does something else: {what},", _WAY_OUT)
+            self.explain(f"run again, the model does something else: {what},", WAY_OUT)
         )
 
     def _same(self, recorded: Any, now: Any) -> bool:
