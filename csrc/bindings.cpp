@@ -11,6 +11,7 @@ namespace py = pybind11;
 #define QG_KERNEL(name) void bind_##name(py::module_& m);
 #include "kernels/kernels.def"
 #undef QG_KERNEL
+void bind_buffer_exporter(py::module_& m);
 
 namespace {
 
@@ -46,6 +47,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 #define QG_KERNEL(name) bind_##name(m);
 #include "kernels/kernels.def"
 #undef QG_KERNEL
+  bind_buffer_exporter(m);
 }
 
 }  // namespace qg

@@ -16,6 +16,8 @@ __all__ = [
     "DType",
     "bool_",
     "by_name",
+    "complex64",
+    "complex128",
     "double",
     "float16",
     "float32",
@@ -74,7 +76,7 @@ class DType:
     @property
     def is_signed(self) -> bool:
         """Whether a stored value can be negative."""
-        return self.numpy.kind in "if"
+        return self.numpy.kind in "ifc"
 
 
 float16: Final = DType("float16", np.float16)
@@ -86,6 +88,8 @@ int32: Final = DType("int32", np.int32)
 int64: Final = DType("int64", np.int64)
 uint8: Final = DType("uint8", np.uint8)
 bool_: Final = DType("bool", np.bool_)
+complex64: Final = DType("complex64", np.complex64)  # in storages only
+complex128: Final = DType("complex128", np.complex128)  # in storages only
 quint8: Final = DType("quint8", np.uint8, (0, 255))
 qint8: Final = DType("qint8", np.int8, (-128, 127))
 qint32: Final = DType("qint32", np.int32, (-(2**31), 2**31 - 1))
@@ -97,7 +101,8 @@ short: Final = int16
 long: Final = int64
 
 _PLAIN: Final = (float16, float32, float64, int8, int16, int32, int64, uint8, bool_)
-_BY_NAME: Final = {dtype.name: dtype for dtype in (*_PLAIN, quint8, qint8, qint32, quint4x2)}
+_OTHERS: Final = (complex64, complex128, quint8, qint8, qint32, quint4x2)
+_BY_NAME: Final = {dtype.name: dtype for dtype in (*_PLAIN, *_OTHERS)}
 _BY_NUMPY: Final = {dtype.numpy: dtype for dtype in _PLAIN}
 
 
