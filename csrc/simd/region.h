@@ -16,3 +16,10 @@
 
 // The vocabulary is meaningless as calls: operands would travel through memory.
 #define QG_INLINE static inline __attribute__((always_inline))
+
+// For loops over registers: an array that is indexed by a loop variable lives in memory.
+#if defined(__clang__)
+#define QG_UNROLL QG_PRAGMA(clang loop unroll(full))
+#else
+#define QG_UNROLL QG_PRAGMA(GCC unroll 32)
+#endif

@@ -36,13 +36,23 @@ typedef int8_t QuarterS8 __attribute__((vector_size(4)));
 template <class Vector, class T>
 QG_INLINE Vector read(const T* p, ptrdiff_t n) {
   Vector v = {};
-  std::memcpy(&v, p, static_cast<size_t>(n) * sizeof(T));
+  const size_t bytes = static_cast<size_t>(n) * sizeof(T);
+  if (bytes == sizeof(Vector)) {
+    std::memcpy(&v, p, sizeof(Vector));  // a constant size is one instruction
+  } else {
+    std::memcpy(&v, p, bytes);
+  }
   return v;
 }
 
 template <class Vector, class T>
-QG_INLINE void write(T* p, Vector v, ptrdiff_t n) {
-  std::memcpy(p, &v, static_cast<size_t>(n) * sizeof(T));
+QG_INLINE void write(T* p, const Vector& v, ptrdiff_t n) {
+  const size_t bytes = static_cast<size_t>(n) * sizeof(T);
+  if (bytes == sizeof(Vector)) {
+    std::memcpy(p, &v, sizeof(Vector));
+  } else {
+    std::memcpy(p, &v, bytes);
+  }
 }
 
 QG_INLINE I32 splat(int32_t x) { return I32{x, x, x, x}; }
@@ -76,7 +86,7 @@ QG_INLINE F32 min(F32 a, F32 b) { return a < b ? a : b; }
 QG_INLINE F32 max(F32 a, F32 b) { return a > b ? a : b; }
 QG_INLINE F32 fma(F32 a, F32 b, F32 c) {
   F32 y = {};
-  for (int i = 0; i < kLanes; ++i) y[i] = std::fma(a[i], b[i], c[i]);
+  QG_UNROLL for (int i = 0; i < kLanes; ++i) y[i] = std::fma(a[i], b[i], c[i]);
   return y;
 }
 QG_INLINE F32 to_float(I32 v) { return __builtin_convertvector(v, F32); }
@@ -121,32 +131,47 @@ QG_INLINE void pin(I32&) {}
 // kChannelOfLane[v * kLanes + l] in lane l. store_interleaved takes lanes in that order.
 constexpr uint8_t kChannelOfLane[4 * kLanes] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
+QG_INLINE U8 zip_low(U8 a, U8 b) {
+  return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+QG_INLINE U8 zip_high(U8 a, U8 b) {
+  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+QG_INLINE Pairs zip_low(Pairs a, Pairs b) {
+  return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+QG_INLINE Pairs zip_high(Pairs a, Pairs b) {
+  return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
 QG_INLINE void interleave(const uint8_t* const* pixels, ptrdiff_t stride, ptrdiff_t offset, ptrdiff_t n,
                           U8 (&out)[4]) {
   const U8 p0 = read<U8>(pixels[0] + offset, n), p1 = read<U8>(pixels[stride] + offset, n);
   const U8 p2 = read<U8>(pixels[2 * stride] + offset, n), p3 = read<U8>(pixels[3 * stride] + offset, n);
-  for (int v = 0; v < 4; ++v) {
-    for (int l = 0; l < kLanes; ++l) {
-      const int c = 4 * v + l;
-      out[v][4 * l] = p0[c], out[v][4 * l + 1] = p1[c], out[v][4 * l + 2] = p2[c], out[v][4 * l + 3] = p3[c];
-    }
-  }
+  const U8 low01 = zip_low(p0, p1), high01 = zip_high(p0, p1);
+  const U8 low23 = zip_low(p2, p3), high23 = zip_high(p2, p3);
+  out[0] = reinterpret_cast<U8>(zip_low(reinterpret_cast<Pairs>(low01), reinterpret_cast<Pairs>(low23)));
+  out[1] = reinterpret_cast<U8>(zip_high(reinterpret_cast<Pairs>(low01), reinterpret_cast<Pairs>(low23)));
+  out[2] = reinterpret_cast<U8>(zip_low(reinterpret_cast<Pairs>(high01), reinterpret_cast<Pairs>(high23)));
+  out[3] = reinterpret_cast<U8>(zip_high(reinterpret_cast<Pairs>(high01), reinterpret_cast<Pairs>(high23)));
 }
 
 QG_INLINE void store_interleaved(uint8_t* p, const I32 (&v)[4], ptrdiff_t n) {
-  U8 codes;
-  for (int i = 0; i < 4 * kLanes; ++i) codes[i] = static_cast<uint8_t>(v[i / kLanes][i % kLanes]);
+  struct {
+    QuarterU8 quarters[4];
+  } codes;
+  QG_UNROLL for (int i = 0; i < 4; ++i) codes.quarters[i] = __builtin_convertvector(v[i], QuarterU8);
   write(p, codes, n);
 }
 
 // The first n of NV * kLanes columns, each lane 0..255.
 template <int NV>
 QG_INLINE void store_columns(uint8_t* p, const I32 (&v)[NV], ptrdiff_t n) {
-  if (n == NV * kLanes) {
-    for (int i = 0; i < NV; ++i) narrow(p + i * kLanes, v[i]);
-    return;
-  }
-  for (ptrdiff_t i = 0; i < n; ++i) p[i] = static_cast<uint8_t>(v[i / kLanes][i % kLanes]);
+  struct {
+    QuarterU8 quarters[NV];
+  } codes;
+  QG_UNROLL for (int i = 0; i < NV; ++i) codes.quarters[i] = __builtin_convertvector(v[i], QuarterU8);
+  write(p, codes, n);
 }
 
 // How many rows and how many vectors of columns of a GEMM tile fit in the registers.

@@ -1,6 +1,9 @@
 #include "kernels/gemm_s8/gemm_s8.h"
 
 #include <algorithm>
+#include <cstring>
+#include <numeric>
+
 #include "epilogue.h"
 
 namespace qg {
@@ -11,31 +14,35 @@ namespace {
 
 ptrdiff_t round_up(ptrdiff_t n, ptrdiff_t to) { return (n + to - 1) / to * to; }
 
+// One column into its panel: groups of four consecutive k lie `stride` bytes apart.
+void pack_column(const int8_t* source, ptrdiff_t taps, ptrdiff_t tap_bytes, int8_t* column,
+                 ptrdiff_t stride) {
+  for (ptrdiff_t tap = 0; tap < taps; ++tap) {
+    ptrdiff_t rest = tap_bytes;
+    for (; rest >= 4; rest -= 4, source += 4, column += stride) std::memcpy(column, source, 4);
+    if (rest > 0) {
+      std::memcpy(column, source, static_cast<size_t>(rest));
+      source += rest, column += stride;
+    }
+  }
+}
+
 }  // namespace
 
 PackedWeights::PackedWeights(const GemmWeights& w, const OutputCodes& out)
     : variant_(&gemm_s8_variants.get()), out_(out), columns_(w.n),
       depth_(w.taps * round_up(w.tap_bytes, 4)) {
-  const ptrdiff_t panel = variant_->panel_columns;
+  const ptrdiff_t panel = variant_->panel_columns, depth = w.taps * w.tap_bytes;
   const ptrdiff_t padded = round_up(w.n, variant_->lanes);
-  const ptrdiff_t tap_depth = round_up(w.tap_bytes, 4);
   weights_.assign(static_cast<size_t>(padded * depth_), 0);
   bias_.assign(static_cast<size_t>(padded), 0);
   mult_.assign(static_cast<size_t>(padded), 0.0f);
   for (ptrdiff_t n = 0; n < w.n; ++n) {
-    const ptrdiff_t first = n / panel * panel;
-    const ptrdiff_t width = std::min(panel, padded - first);
-    int8_t* const column = weights_.data() + first * depth_ + (n - first) * 4;
-    const int8_t* source = w.weights + n * w.taps * w.tap_bytes;
-    int64_t sum = 0;
-    for (ptrdiff_t tap = 0; tap < w.taps; ++tap) {
-      for (ptrdiff_t i = 0; i < w.tap_bytes; ++i, ++source) {
-        const ptrdiff_t k = tap * tap_depth + i;
-        column[k / 4 * 4 * width + k % 4] = *source;
-        sum += *source;
-      }
-    }
-    bias_[static_cast<size_t>(n)] = folded_bias(w.bias[n], sum, w.taps * w.tap_bytes, w.zx);
+    const int8_t* const source = w.weights + n * depth;
+    const ptrdiff_t first = n / panel * panel, width = std::min(panel, padded - first);
+    pack_column(source, w.taps, w.tap_bytes, weights_.data() + first * depth_ + (n - first) * 4, width * 4);
+    const int64_t sum = std::accumulate(source, source + depth, int64_t{0});
+    bias_[static_cast<size_t>(n)] = folded_bias(w.bias[n], sum, depth, w.zx);
     mult_[static_cast<size_t>(n)] = checked_multiplier(w.mult[n]);
   }
 }

@@ -32,44 +32,71 @@ QG_INLINE uint32_t last_codes(const uint8_t* p, ptrdiff_t n) {
 template <int MR, int NV>
 QG_INLINE void multiply_group(I32 (&acc)[MR][NV], const uint32_t (&codes)[MR], const int8_t* weights) {
   S8 w[NV];
-  for (int v = 0; v < NV; ++v) w[v] = load_weights(weights + v * 4 * kLanes);
-  for (int m = 0; m < MR; ++m) {
+  QG_UNROLL for (int v = 0; v < NV; ++v) w[v] = load_weights(weights + v * 4 * kLanes);
+  QG_UNROLL for (int m = 0; m < MR; ++m) {
     const U8 a = splat_codes(codes[m]);
-    for (int v = 0; v < NV; ++v) dot(acc[m][v], a, w[v]);
+    QG_UNROLL for (int v = 0; v < NV; ++v) dot(acc[m][v], a, w[v]);
   }
+}
+
+template <int MR, int NV>
+QG_INLINE void multiply_four(I32 (&acc)[MR][NV], const uint8_t* const (&a)[MR], ptrdiff_t k,
+                             const int8_t* weights) {
+  uint32_t codes[MR];
+  QG_UNROLL for (int m = 0; m < MR; ++m) codes[m] = four_codes(a[m] + k);
+  multiply_group<MR, NV>(acc, codes, weights);
+}
+
+// One tap of MR rows; returns where the weights of the next tap begin. One row has too few accumulators to
+// hide the latency of a dot product, so it alternates between two sets of them.
+template <int MR, int NV, int Sets>
+QG_INLINE const int8_t* multiply_tap(I32 (&acc)[Sets][MR][NV], const uint8_t* const (&a)[MR],
+                                     ptrdiff_t bytes, const int8_t* weights) {
+  constexpr ptrdiff_t group = NV * 4 * kLanes;
+  const ptrdiff_t whole = bytes & ~ptrdiff_t{3}, rest = bytes & 3;
+  ptrdiff_t k = 0;
+  if (Sets == 2) {
+    for (; k + 8 <= whole; k += 8, weights += 2 * group) {
+      multiply_four<MR, NV>(acc[0], a, k, weights);
+      multiply_four<MR, NV>(acc[Sets - 1], a, k + 4, weights + group);
+    }
+  }
+  for (; k < whole; k += 4, weights += group) multiply_four<MR, NV>(acc[0], a, k, weights);
+  if (rest != 0) {
+    uint32_t codes[MR];
+    QG_UNROLL for (int m = 0; m < MR; ++m) codes[m] = last_codes(a[m] + whole, rest);
+    multiply_group<MR, NV>(acc[0], codes, weights);
+    weights += group;
+  }
+  return weights;
 }
 
 // The bias starts the accumulators, the whole depth runs through registers, and only codes are stored.
 template <int MR, int NV>
 void tile(const TileArguments& t) {
-  I32 acc[MR][NV];
-  for (int m = 0; m < MR; ++m) {
-    for (int v = 0; v < NV; ++v) {
-      acc[m][v] = load(t.bias + v * kLanes);
-      pin(acc[m][v]);
+  constexpr int sets = MR == 1 ? 2 : 1;
+  I32 acc[sets][MR][NV];
+  QG_UNROLL for (int m = 0; m < MR; ++m) {
+    QG_UNROLL for (int v = 0; v < NV; ++v) {
+      if (sets == 2) acc[sets - 1][m][v] = splat(0);
+      acc[0][m][v] = load(t.bias + v * kLanes);
+      pin(acc[0][m][v]);
     }
   }
-  const ptrdiff_t whole = t.x->tap_bytes & ~ptrdiff_t{3}, rest = t.x->tap_bytes & 3;
   const int8_t* weights = t.weights;
   for (ptrdiff_t tap = 0; tap < t.x->taps; ++tap) {
     const uint8_t* const* rows = t.x->rows + tap * t.x->tap_stride + t.row;
     const uint8_t* a[MR];
-    for (int m = 0; m < MR; ++m) a[m] = rows[m];
-    for (ptrdiff_t k = 0; k < whole; k += 4, weights += NV * 4 * kLanes) {
-      uint32_t codes[MR];
-      for (int m = 0; m < MR; ++m) codes[m] = four_codes(a[m] + k);
-      multiply_group<MR, NV>(acc, codes, weights);
-    }
-    if (rest != 0) {
-      uint32_t codes[MR];
-      for (int m = 0; m < MR; ++m) codes[m] = last_codes(a[m] + whole, rest);
-      multiply_group<MR, NV>(acc, codes, weights);
-      weights += NV * 4 * kLanes;
-    }
+    QG_UNROLL for (int m = 0; m < MR; ++m) a[m] = rows[m];
+    weights = multiply_tap<MR, NV, sets>(acc, a, t.x->tap_bytes, weights);
   }
-  for (int m = 0; m < MR; ++m) {
-    for (int v = 0; v < NV; ++v) acc[m][v] = requantize(acc[m][v], load(t.mult + v * kLanes), *t.out);
-    store_columns<NV>(t.y + m * t.y_stride, acc[m], t.columns);
+  QG_UNROLL for (int m = 0; m < MR; ++m) {
+    I32 codes[NV];
+    QG_UNROLL for (int v = 0; v < NV; ++v) {
+      const I32 sum = sets == 2 ? add(acc[0][m][v], acc[sets - 1][m][v]) : acc[0][m][v];
+      codes[v] = requantize(sum, load(t.mult + v * kLanes), *t.out);
+    }
+    store_columns<NV>(t.y + m * t.y_stride, codes, t.columns);
   }
 }
 
