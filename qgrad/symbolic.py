@@ -168,6 +168,14 @@ def dims_of(expr: Expr) -> set[str]:
     return {left} if op == "dim" else dims_of(left) | dims_of(right)
 
 
+def is_size(expr: Expr) -> bool:
+    """Whether `expr` cannot be negative by its form: sums, products, quotients of sizes."""
+    if not isinstance(expr, tuple):
+        return expr >= 0
+    op, left, right = expr
+    return op == "dim" or (op != "-" and is_size(left) and is_size(right))
+
+
 def rename_dims(expr: Expr, old: str, new: str) -> Expr:
     """`expr` reading the shape of value `new` where it read that of `old`."""
     if not isinstance(expr, tuple):

@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qgrad.symbolic import SymInt, compare_exprs, dims_of, expr_to_json, format_expr, rename_dims
+from qgrad.symbolic import (
+    SymInt,
+    compare_exprs,
+    dims_of,
+    expr_of,
+    expr_to_json,
+    format_expr,
+    is_size,
+    rename_dims,
+)
 
 X, Y = ("dim", "x", 0), ("dim", "y", 1)
 OPERATORS = {
@@ -104,12 +113,26 @@ def test_a_symint_is_an_int() -> None:
     assert type(n / 2) is float
 
 
-@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
+@pytest.mark.parametrize(
+    "twin", [copy.copy, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))]
+)
 def test_copies_keep_the_expression(twin: Any) -> None:
     """copy, deepcopy and pickle give the same value and expression."""
     n = SymInt(3, X) * 2
     assert int(twin(n)) == 6
     assert twin(n).expr == ("*", X, 2)
+
+
+@given(trees, sizes, sizes)
+def test_sizes_are_never_negative(tree: Any, x: int, y: int) -> None:
+    """An expression that is_size accepts is not negative for any sizes."""
+    try:
+        symbolic = compute(tree, SymInt(x, X), SymInt(y, Y))
+    except ZeroDivisionError:
+        return
+    assert not (is_size(expr_of(symbolic)) and symbolic < 0)
+    assert is_size(("+", ("*", X, 3), ("//", Y, 2)))
+    assert not is_size(("-", X, 1))
 
 
 def test_neutral_elements_are_dropped() -> None:

@@ -86,9 +86,10 @@ class Recorder(Session):
     def step(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tracer:
         """Add a node for the call."""
         place = self.place()
-        first = second = np.asarray(op(*self._shadow(args, 0), **self._shadow(kwargs, 0)))
-        if any(_is_free(leaf) for leaf in leaves((args, kwargs))):
-            second = self._second(op, args, kwargs, first, place)
+        values = op.positional(args, kwargs)
+        first = second = self._compute(op, values, 0)
+        if any(_is_free(leaf) for leaf in leaves(values)):
+            second = self._second(op, values, first)
         node = Node(
             self.graph.unique_name(self._name(op, place)),
             "op",
@@ -101,14 +102,22 @@ class Recorder(Session):
         )
         return self._add(node, first, second)
 
-    def _second(self, op: Op, args: Any, kwargs: Any, first: Array, place: Place) -> Array:
+    def _compute(self, op: Op, values: tuple[Any, ...], which: int) -> Array:
+        """The op on shadows, always in evaluation mode: no random numbers, no new statistics."""
+        shadows = [
+            False if name == "training" else self._shadow(value, which)
+            for name, value in zip(op.params, values, strict=True)
+        ]
+        return np.asarray(op(*shadows))
+
+    def _second(self, op: Op, values: tuple[Any, ...], first: Array) -> Array:
         """The result for the second size of the free dimensions."""
         fix = (
             "Give an example with other sizes, or fix a dimension that is not free: "
             "dynamic_dims={input index: (free axes)}, () for none."
         )
         try:
-            second = np.asarray(op(*self._shadow(args, 1), **self._shadow(kwargs, 1)))
+            second = self._compute(op, values, 1)
         except Exception as error:
             what = f"{op.name} fails when the free dimensions are twice as large ({error})"
             raise TraceError(self.explain(what, fix)) from error
@@ -125,7 +134,7 @@ class Recorder(Session):
                 return leaf._data
             if isinstance(leaf, SymInt):
                 return leaf.evaluate(self.sizes) if which else int(leaf)
-            return False if isinstance(leaf, TrainingFlag) else leaf
+            return leaf
 
         return map_leaves(shadow, value)
 

@@ -15,7 +15,7 @@ from qgrad.graph.tracer import Tracer
 from qgrad.nn import module as nn_module
 from qgrad.nn.module import Module
 from qgrad.ops.op import Op, register_handler, registry
-from qgrad.symbolic import Expr, SymInt
+from qgrad.symbolic import Expr, SymInt, is_size
 
 __all__ = ["Place", "Session"]
 
@@ -70,7 +70,10 @@ class Session:
         )
 
     def _compare(self, op: str, left: Expr, right: Expr, holds: bool) -> bool:
-        return holds if left == right else self.compare(op, left, right, holds)
+        """What always holds needs no guard: n == n, and sizes are not negative (n == -1)."""
+        if left == right or (is_size(left) and isinstance(right, int) and right < 0):
+            return holds
+        return self.compare(op, left, right, holds)
 
     def compare(self, op: str, left: Expr, right: Expr, holds: bool) -> bool:
         """The result of a comparison of sizes that has a free one among them."""
