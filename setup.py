@@ -1,4 +1,4 @@
-"""Builds the C++ extension `qgrad._core`; everything else about the package is in pyproject.toml."""
+"""Builds the C++ extension `qgrad._core`; pyproject.toml says everything else."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from setuptools import setup
 SOURCES = sorted(glob("csrc/**/*.cpp", recursive=True))
 HEADERS = sorted(glob("csrc/**/*.h", recursive=True) + glob("csrc/**/*.def", recursive=True))
 
-# Portable baseline for every file: instruction sets are enabled by target regions in csrc/simd/, never
-# by flags, so that no inline function of a faster build can leak into code that runs everywhere.
-# -ffp-contract=off: an automatic fused multiply-add would change the codes (DESIGN.md, one rounding).
+# Portable baseline for every file: target regions in csrc/simd/ enable instruction sets, no flags,
+# so that no inline function of a faster build can leak into code that runs everywhere.
+# -ffp-contract=off: an automatic fused multiply-add would change the codes.
 FLAGS = [
     "-O3",
     "-g0",

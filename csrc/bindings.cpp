@@ -1,7 +1,9 @@
 // The extension module qgrad._core: one bind call per kernel folder, and the choice of instruction set.
 
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
+#include "cpu_features.h"
 #include "isa.h"
 
 namespace qg {
@@ -42,6 +44,7 @@ void set_isa(const std::string& name) {
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("isa", [] { return isa_name(active_isa()); });
   m.def("set_isa", &set_isa, py::arg("name"));
+  m.def("cpu_features", &cpu_features);
   m.def("known_isas", &known_isas);
   m.def("usable_isas", &usable_isas);
 #define QG_KERNEL(name) bind_##name(m);

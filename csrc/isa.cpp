@@ -2,11 +2,7 @@
 
 #include <atomic>
 
-#if defined(__x86_64__)
-#define QG_CPU_HAS(feature) (__builtin_cpu_supports(feature) != 0)
-#else
-#define QG_CPU_HAS(feature) false
-#endif
+#include "cpu_features.h"
 
 namespace qg {
 namespace {

@@ -15,20 +15,46 @@ from .float import (
     unary_f32,
 )
 from .float_functions import BINARY_F32, UNARY_F32
+from .integer import (
+    add_s8,
+    avg_pool_s8,
+    conv2d_s8,
+    dequantize,
+    gemm_s8,
+    lut_u8,
+    max_pool_s8,
+    quantize,
+)
+from .isa import available_isas, cpu_features, isa, set_isa
+from .windows import adaptive_windows, pool_windows
 
 __all__ = [
     "BINARY_F32",
     "UNARY_F32",
+    "adaptive_windows",
+    "add_s8",
     "affine_f32",
+    "available_isas",
     "avg_pool_f32",
+    "avg_pool_s8",
     "binary_f32",
     "conv2d_f32",
+    "conv2d_s8",
+    "cpu_features",
+    "dequantize",
+    "gemm_s8",
+    "isa",
     "layer_norm_f32",
     "linear_f32",
     "log_softmax_f32",
+    "lut_u8",
     "matmul_f32",
     "max_pool_f32",
+    "max_pool_s8",
+    "pool_windows",
+    "quantize",
     "reduce_f32",
+    "set_isa",
     "softmax_f32",
     "unary_f32",
 ]
