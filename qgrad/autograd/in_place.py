@@ -1,0 +1,145 @@
+"""Changing a tensor's memory: versions, and history for changes that are differentiated.
+
+A recorded change gives the tensor a new node. If the tensor is a view, what it views gets a node
+too, that of `overwrite`; other views of the same memory are recorded anew when they are next used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qgrad.autograd.engine import raw_items
+from qgrad.autograd.mode import recording
+from qgrad.autograd.record import needs_grad, record, refresh
+from qgrad.autograd.variable import Variable, bump
+from qgrad.errors import DTypeError, ShapeError
+from qgrad.ops.arithmetic import add, div, mul, sub
+from qgrad.ops.indexing import setitem
+from qgrad.ops.op import Op, Value, describe, op
+from qgrad.ops.quiet import quiet
+
+__all__ = ["assign", "change", "overwrite"]
+
+_DIRECT = {add: np.add, sub: np.subtract, mul: np.multiply, div: np.true_divide}
+
+
+@op()
+def overwrite(input: Value, value: Value, view: Op, args: tuple[Any, ...]) -> Value:
+    """A copy of `input` in which the view `view(input, *args)` holds `value`."""
+    y = np.array(input)
+    view.compute((y, *args))[...] = value
+    return y
+
+
+@overwrite.rule("input")
+def overwrite_dinput(g: Value, view: Op, args: tuple[Any, ...]) -> Value:
+    return overwrite(g, 0.0, view, args)
+
+
+@overwrite.rule("value")
+def overwrite_dvalue(g: Value, view: Op, args: tuple[Any, ...]) -> Value:
+    return view(g, *args)
+
+
+def change(tensor: Any, op: Op, *rest: Any, **options: Any) -> Any:
+    """tensor = op(tensor, ...) in the memory of `tensor`; gives `tensor`."""
+    args = op.positional((tensor, *rest), options)
+    if tensor._in_place is not None:
+        return tensor._in_place(op, args)
+    name = op.name + "_"
+    recorded = recording.get() and any(needs_grad(a) for a in args)
+    if recorded:
+        _check_leaf(tensor, name)
+    elif op in _DIRECT and _fits(tensor._data, args[1]):
+        data, other = tensor._data, args[1]
+        with quiet():
+            _DIRECT[op](data, other._data if isinstance(other, Variable) else other, out=data)
+        bump(tensor)
+        return tensor
+    y = op.compute([_raw(a) for a in args])
+    extras = None
+    if op.saves:
+        y, extras = y
+    y = np.asarray(y)
+    _check_result(tensor._data, y, name)
+    result = record(op, args, y, extras) if recorded else None
+    tensor._data[...] = y
+    bump(tensor)
+    if result is not None:
+        _rebase(tensor, result)
+    return tensor
+
+
+def assign(tensor: Any, index: Any, value: Any) -> None:
+    """tensor[index] = value."""
+    if tensor._in_place is not None:
+        tensor._in_place(setitem, (tensor, index, value))
+        return
+    recorded = recording.get() and (needs_grad(tensor) or needs_grad(value))
+    if recorded:
+        _check_leaf(tensor, "setitem")
+    raw = _raw(value)
+    try:
+        tensor._data[_raw(index)] = raw
+    except (ValueError, IndexError, TypeError) as error:
+        raise setitem.explain(error, (tensor._data, _raw(index), raw)) from error
+    result = record(setitem, (tensor, index, value), tensor._data) if recorded else None
+    bump(tensor)
+    if result is not None:
+        _rebase(tensor, result)
+
+
+def _raw(a: Any) -> Any:
+    if isinstance(a, Variable):
+        return a._data
+    return raw_items(a) if a.__class__ in (tuple, list) else a
+
+
+def _fits(data: Any, other: Any) -> bool:
+    if data.dtype.kind != "f":
+        return False
+    if isinstance(other, Variable):
+        return other._data.dtype is data.dtype and other._data.shape == data.shape
+    return isinstance(other, (int, float))
+
+
+def _check_leaf(tensor: Variable, name: str) -> None:
+    root = tensor
+    while root._view is not None:
+        root = root._view[1][0]
+    if root._node is None and root._requires_grad:
+        what = "a leaf that requires grad" if root is tensor else "a view of a leaf that requires grad"
+        raise RuntimeError(
+            f"{name}: {what} cannot be changed in place while operations are recorded; put the "
+            "change into `with qgrad.no_grad():`, or make a new tensor (`x = x * 2`)"
+        )
+
+
+def _check_result(data: Any, y: Any, name: str) -> None:
+    if y.shape != data.shape:
+        raise ShapeError(
+            f"{name}: the result {describe(y)} does not fit into the tensor {describe(data)}; "
+            "write `x = x + y` instead of `x += y` to get a new tensor"
+        )
+    _check_kind(data, y, name)
+
+
+def _check_kind(data: Any, y: Any, name: str) -> None:
+    rank = "biuf"
+    if rank.index(y.dtype.kind) > max(rank.index(data.dtype.kind), 2 * (data.dtype.kind == "i")):
+        raise DTypeError(
+            f"{name}: the result is {y.dtype}, the tensor {data.dtype}, and values would be lost; "
+            "make a new tensor, or convert one with .to()"
+        )
+
+
+def _rebase(tensor: Any, result: Any) -> None:
+    """Give `tensor`, and what it views, the history of `result`, which its memory now holds."""
+    while tensor._view is not None:
+        op, args, _ = tensor._view
+        base = args[0]
+        result = record(overwrite, (base, result, op, args[1:]), base._data)
+        tensor = base
+    tensor._node, tensor._requires_grad = result._node, True

@@ -1,0 +1,184 @@
+"""Recording: what the door does with a call that has Tensors among its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from qgrad.autograd.engine import raw_items
+from qgrad.autograd.mode import recording
+from qgrad.autograd.variable import Node, Variable, next_order, version
+from qgrad.ops.op import Op, Plan
+
+__all__ = ["make", "record", "refresh", "run_on_tensors", "set_tensor_class"]
+
+ndarray = np.ndarray
+Array = np.ndarray[Any, Any]
+new = object.__new__
+_tensor_class: type[Any] = Variable
+
+
+def set_tensor_class(cls: type[Variable]) -> None:
+    """Tell which class the results of ops have. Called once, by the module that defines it."""
+    global _tensor_class
+    _tensor_class = cls
+
+
+def make(data: Any, cls: type[Any] | None = None) -> Any:
+    """A tensor that shares the memory of the array `data` and has no history."""
+    tensor = new(cls or _tensor_class)
+    tensor._data = data if data.__class__ is ndarray else np.asarray(data)
+    tensor._node = tensor._cell = tensor._hooks = tensor._view = tensor.grad = None
+    tensor._requires_grad = False
+    return tensor
+
+
+def run_on_tensors(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The door's handler for Tensors: compute on their arrays, and record if a gradient is due."""
+    if kwargs or len(args) != len(op.params):
+        args = op.positional(args, kwargs)
+    arrays = []
+    mask, bit = 0, 1
+    for a in args:
+        if isinstance(a, Variable):
+            if a._view is not None:
+                refresh(a)
+            if a._requires_grad:
+                mask |= bit
+            arrays.append(a._data)
+        elif a.__class__ is tuple or a.__class__ is list:
+            if any(isinstance(item, Variable) for item in a):
+                if needs_grad(a):
+                    mask |= bit
+                a = raw_items(a)
+            arrays.append(a)
+        else:
+            arrays.append(a)
+        bit += bit
+    y = op.compute(arrays)
+    if op.saves:
+        y, extras = y
+        return record(op, args, y, extras, mask)
+    return record(op, args, y, None, mask)
+
+
+def needs_grad(a: Any) -> bool:
+    """Whether an argument, or a tensor in a list of them, requires grad."""
+    if a.__class__ is tuple or a.__class__ is list:
+        return any(needs_grad(item) for item in a)
+    if not isinstance(a, Variable):
+        return False
+    if a._view is not None:
+        refresh(a)
+    return a._requires_grad
+
+
+def record(
+    op: Op, args: Sequence[Any], y: Any, extras: Any = None, mask: int | None = None
+) -> Any:
+    """The array `y` = op(*args) as a Tensor with history.
+
+    `args` are all parameters in order, with the tensors among them; `extras` is what the op's rules
+    read as `saved`. Bit i of `mask` says that argument i requires grad (None: look).
+    """
+    tensor = new(_tensor_class)
+    tensor._data = y = y if y.__class__ is ndarray else np.asarray(y)
+    tensor._node = tensor._cell = tensor._hooks = tensor._view = tensor.grad = None
+    tensor._requires_grad = False
+    if op.view:
+        _share_memory(op, args, tensor)
+    if mask is None:
+        mask = sum(1 << i for i, a in enumerate(args) if needs_grad(a))
+    if not mask or not recording.get():
+        return tensor
+    try:
+        plan = op.plans[mask]
+    except KeyError:
+        plan = op.plan(mask)
+    if plan is not None:
+        tensor._node = _node(op, plan, args, tensor, extras)
+        tensor._requires_grad = True
+    return tensor
+
+
+def _node(op: Op, plan: Plan, args: Sequence[Any], tensor: Variable, extras: Any) -> Node:
+    node = new(Node)
+    node.op = op
+    node.plan = plan
+    node.edges = edges = []
+    for i in plan.targets:
+        a = args[i]
+        if a.__class__ is tuple or a.__class__ is list:
+            edges.append([_edge(item) for item in a])
+        else:
+            source = a._node
+            edges.append(a if source is None else source)
+    node.versions = node.cell = node.hooks = None
+    node.saved = saved = [args[i] for i in plan.keep]
+    for value in saved:
+        if isinstance(value, Variable) and value._cell is not None:
+            node.versions = [version(v) if isinstance(v, Variable) else 0 for v in saved]
+            break
+    for i in plan.shapes:
+        saved.append(_shape(args[i]))
+    if plan.keeps_output:
+        saved.append(tensor._data)
+        if tensor._cell is None:
+            tensor._cell = [0]
+        node.cell = tensor._cell
+    if plan.keeps_extras:
+        saved.append(extras)
+    data = tensor._data
+    node.shape = data.shape
+    node.dtype = data.dtype
+    node.order = next_order()
+    return node
+
+
+def _edge(a: Any) -> Any:
+    """Where the gradient of `a` goes: the node that made it, the leaf itself, or nowhere."""
+    if not isinstance(a, Variable) or not a._requires_grad:
+        return None
+    return a if a._node is None else a._node
+
+
+def _shape(a: Any) -> Any:
+    return [v._data.shape for v in a] if isinstance(a, (list, tuple)) else np.shape(_raw(a))
+
+
+def _raw(a: Any) -> Any:
+    return a._data if isinstance(a, Variable) else a
+
+
+def _share_memory(op: Op, args: Sequence[Any], tensor: Variable) -> None:
+    """If `tensor` is a view of the first argument, let both count changes together."""
+    base = args[0]
+    if not isinstance(base, Variable):
+        return
+    data, seen = base._data, tensor._data
+    if seen is data:
+        tensor._data = seen = data.view()
+    elif seen.base is None or (seen.base is not data and seen.base is not data.base):
+        return
+    cell = base._cell
+    if cell is None:
+        cell = base._cell = [0]
+    tensor._cell = cell
+    if recording.get():
+        tensor._view = (op, tuple(args), cell[0])
+
+
+def refresh(view: Variable) -> None:
+    """Record a view anew if its memory was changed in place, maybe through what it views."""
+    stale = []
+    while view._view is not None and view._view[2] != version(view):
+        stale.append(view)
+        view = view._view[1][0]
+    for view in reversed(stale):
+        assert view._view is not None
+        op, args, _ = view._view
+        again = record(op, args, view._data)
+        view._node, view._requires_grad = again._node, again._requires_grad
+        view._view = (op, args, version(view))

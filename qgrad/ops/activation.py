@@ -1,0 +1,198 @@
+"""Activation functions. Each float32 forward is the kernel that a program runs."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from qgrad.ops.arithmetic import where
+from qgrad.ops.elementwise import erf, exp, per_element, tanh, unary
+from qgrad.ops.op import Value, op
+
+__all__ = [
+    "elu",
+    "gelu",
+    "hardsigmoid",
+    "hardswish",
+    "leaky_relu",
+    "logsigmoid",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "softplus",
+]
+
+_SQRT_HALF = math.sqrt(0.5)
+_SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
+_ZERO = {np.dtype(t): np.zeros((), t) for t in (np.float16, np.float32, np.float64)}
+
+
+@op(quantize="lut", onnx="Relu")
+def relu(input: Value) -> Value:
+    """max(input, 0); the gradient at 0 is 0."""
+    return np.maximum(input, _ZERO.get(input.dtype, 0))
+
+
+@relu.rule("input")
+def relu_dinput(g: Value, y: Value) -> Value:
+    return g * (y > 0)
+
+
+@op(quantize="lut", onnx="Clip")
+def relu6(input: Value) -> Value:
+    """min(max(input, 0), 6); the gradient at 0 and 6 is 0."""
+    return np.minimum(np.maximum(input, _ZERO.get(input.dtype, 0)), 6)
+
+
+@relu6.rule("input")
+def relu6_dinput(g: Value, y: Value) -> Value:
+    return g * ((y > 0) & (y < 6))
+
+
+@op(quantize="lut", onnx="LeakyRelu")
+def leaky_relu(input: Value, negative_slope: float = 0.01) -> Value:
+    """`input` where it is positive, else negative_slope * input."""
+    return unary(
+        "leaky_relu",
+        input,
+        lambda x: np.where(x < 0, x * negative_slope, x),
+        negative_slope=negative_slope,
+    )
+
+
+@leaky_relu.rule("input")
+def leaky_relu_dinput(g: Value, input: Value, negative_slope: float) -> Value:
+    return where(input > 0, g, g * negative_slope)
+
+
+@op(quantize="lut", onnx="Sigmoid", floating=True)
+def sigmoid(input: Value) -> Value:
+    """1 / (1 + exp(-input))."""
+    return unary("sigmoid", input, _sigmoid)
+
+
+def _sigmoid(x: Any) -> Any:
+    e = np.exp(-np.abs(x))
+    return np.where(x < 0, e, 1) / (1 + e)
+
+
+@sigmoid.rule("input")
+def sigmoid_dinput(g: Value, y: Value) -> Value:
+    return g * (y * (1 - y))
+
+
+@op(quantize="lut", floating=True)
+def logsigmoid(input: Value) -> Value:
+    """log(sigmoid(input)), without overflow."""
+    return unary("logsigmoid", input, lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))))
+
+
+@logsigmoid.rule("input")
+def logsigmoid_dinput(g: Value, input: Value) -> Value:
+    return g * sigmoid(-input)
+
+
+@op(quantize="lut", floating=True)
+def silu(input: Value) -> Value:
+    """input * sigmoid(input)."""
+    return unary("silu", input, lambda x: x * _sigmoid(x))
+
+
+@silu.rule("input")
+def silu_dinput(g: Value, input: Value) -> Value:
+    s = sigmoid(input)
+    return g * (s * (1 + input * (1 - s)))
+
+
+@op(quantize="lut", onnx="Gelu", floating=True)
+def gelu(input: Value, approximate: str = "none") -> Value:
+    """input * Phi(input), Phi the normal distribution function; or by tanh if `approximate` says so.
+    """
+    if approximate == "none":
+        return unary("gelu", input, lambda x: x * 0.5 * per_element(math.erfc)(-x * _SQRT_HALF))
+    if approximate == "tanh":
+        return unary("gelu_tanh", input, lambda x: 0.5 * x * (1 + np.tanh(_inner(x))))
+    raise ValueError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+
+
+def _inner(x: Value) -> Value:
+    return _SQRT_2_OVER_PI * (x + 0.044715 * (x * x * x))
+
+
+@gelu.rule("input")
+def gelu_dinput(g: Value, input: Value, approximate: str) -> Value:
+    if approximate == "none":
+        density = exp(input * input * -0.5) * (1 / math.sqrt(2 * math.pi))
+        return g * (0.5 * (1 + erf(input * _SQRT_HALF)) + input * density)
+    t = tanh(_inner(input))
+    slope = _SQRT_2_OVER_PI * (1 + 3 * 0.044715 * (input * input))
+    return g * (0.5 * (1 + t) + 0.5 * input * (1 - t * t) * slope)
+
+
+@op(quantize="lut", onnx="HardSigmoid", floating=True)
+def hardsigmoid(input: Value) -> Value:
+    """clamp(input + 3, 0, 6) / 6."""
+    return unary("hardsigmoid", input, lambda x: np.clip(x + 3, 0, 6) / 6)
+
+
+@hardsigmoid.rule("input")
+def hardsigmoid_dinput(g: Value, input: Value) -> Value:
+    return where((input > -3) & (input < 3), g * (1 / 6), 0.0)
+
+
+@op(quantize="lut", onnx="HardSwish", floating=True)
+def hardswish(input: Value) -> Value:
+    """input * clamp(input + 3, 0, 6) / 6."""
+    return unary("hardswish", input, lambda x: x * (np.clip(x + 3, 0, 6) / 6))
+
+
+@hardswish.rule("input")
+def hardswish_dinput(g: Value, input: Value) -> Value:
+    middle = g * (input / 3 + 0.5)
+    return where(input <= -3, 0.0, where(input < 3, middle, g))
+
+
+@op(quantize="lut", onnx="Elu", floating=True)
+def elu(input: Value, alpha: float = 1.0) -> Value:
+    """`input` where it is positive, else alpha * (exp(input) - 1)."""
+    return unary("elu", input, lambda x: np.where(x > 0, x, alpha * np.expm1(x)), alpha=alpha)
+
+
+@elu.rule("input")
+def elu_dinput(g: Value, input: Value, alpha: float) -> Value:
+    return where(input > 0, g, g * alpha * exp(where(input > 0, 0.0, input)))
+
+
+@op(quantize="lut", onnx="Selu", floating=True)
+def selu(input: Value) -> Value:
+    """ELU with the two constants of self-normalizing networks."""
+    return unary("selu", input, lambda x: _SCALE * np.where(x > 0, x, _ALPHA * np.expm1(x)))
+
+
+_SCALE, _ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+@selu.rule("input")
+def selu_dinput(g: Value, input: Value) -> Value:
+    return where(input > 0, g, g * _ALPHA * exp(where(input > 0, 0.0, input))) * _SCALE
+
+
+@op(quantize="lut", onnx="Softplus", floating=True)
+def softplus(input: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
+    """log(1 + exp(beta * input)) / beta; `input` itself where beta * input > threshold."""
+    return unary(
+        "softplus",
+        input,
+        lambda x: np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta),
+        beta=beta,
+        threshold=threshold,
+    )
+
+
+@softplus.rule("input")
+def softplus_dinput(g: Value, input: Value, beta: float, threshold: float) -> Value:
+    return where(input * beta > threshold, g, g * sigmoid(input * beta))

@@ -1,0 +1,258 @@
+"""Functions made of ops: they have no entry in the table and need no gradient rules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from qgrad.errors import ShapeError
+from qgrad.ops.arithmetic import maximum, minimum
+from qgrad.ops.elementwise import abs, sqrt
+from qgrad.ops.indexing import gather, getitem
+from qgrad.ops.matmul import matmul
+from qgrad.ops.op import Value
+from qgrad.ops.reduction import Dims, amax, amin, argmax, argmin, argsort, mean, sum, var
+from qgrad.ops.shape import expand, normalize_dim, reshape, squeeze, unsqueeze
+
+__all__ = [
+    "addmm",
+    "bmm",
+    "broadcast_to",
+    "chunk",
+    "dot",
+    "max",
+    "min",
+    "mm",
+    "mv",
+    "narrow",
+    "norm",
+    "outer",
+    "repeat",
+    "select",
+    "sort",
+    "split",
+    "take_along_dim",
+    "topk",
+    "unbind",
+    "unflatten",
+    "var_mean",
+]
+
+
+class ValuesIndices(NamedTuple):
+    """Elements picked along a dim, and where they were."""
+
+    values: Any
+    indices: Any
+
+
+def _along(dim: int, part: Any) -> tuple[Any, ...]:
+    """The index that takes `part` of dimension `dim` (>= 0) and all of the others."""
+    return (*(slice(None),) * dim, part)
+
+
+def narrow(input: Value, dim: int, start: int, length: int) -> Value:
+    """The part of `length` from `start` along `dim`."""
+    dim = normalize_dim(dim, input.ndim)
+    size = input.shape[dim]
+    begin = start + size if start < 0 else start
+    if length < 0 or not 0 <= begin <= begin + length <= size:
+        raise IndexError(
+            f"narrow: start {start} and length {length} leave dim {dim} of length {size}"
+        )
+    return getitem(input, _along(dim, slice(begin, begin + length)))
+
+
+def select(input: Value, dim: int, index: int) -> Value:
+    """The slice at `index` of `dim`, without that dim."""
+    return getitem(input, _along(normalize_dim(dim, input.ndim), index))
+
+
+def split(
+    tensor: Value, split_size_or_sections: int | Sequence[int], dim: int = 0
+) -> tuple[Value, ...]:
+    """Views of `tensor` along `dim`: of one size (the last may be smaller), or of given sizes."""
+    dim = normalize_dim(dim, tensor.ndim)
+    size = tensor.shape[dim]
+    if isinstance(split_size_or_sections, int):
+        step = split_size_or_sections
+        if step <= 0:
+            raise ValueError(f"split: split_size must be positive, got {step}")
+        starts = range(0, size, step) if size else range(1)
+        sizes = [step if start + step <= size else size - start for start in starts]
+    else:
+        sizes = list(split_size_or_sections)
+        total = math.fsum(sizes)
+        if total != size or any(n < 0 for n in sizes):
+            raise ValueError(f"split: sections {sizes} do not add up to {size}, the size of dim {dim}")
+    parts, start = [], 0
+    for n in sizes:
+        parts.append(getitem(tensor, _along(dim, slice(start, start + n))))
+        start += n
+    return tuple(parts)
+
+
+def chunk(input: Value, chunks: int, dim: int = 0) -> tuple[Value, ...]:
+    """At most `chunks` views along `dim`, all of one size but the last."""
+    if chunks < 1:
+        raise ValueError(f"chunk: chunks must be at least 1, got {chunks}")
+    size = input.shape[normalize_dim(dim, input.ndim)]
+    return split(input, -(-size // chunks) or 1, dim)
+
+
+def unbind(input: Value, dim: int = 0) -> tuple[Value, ...]:
+    """The slices along `dim`, without that dim."""
+    dim = normalize_dim(dim, input.ndim)
+    return tuple(getitem(input, _along(dim, i)) for i in range(input.shape[dim]))
+
+
+def unflatten(input: Value, dim: int, sizes: Sequence[int]) -> Value:
+    """`dim` taken apart into dims of the given sizes."""
+    dim = normalize_dim(dim, input.ndim)
+    return reshape(input, (*input.shape[:dim], *sizes, *input.shape[dim + 1 :]))
+
+
+def broadcast_to(input: Value, size: Sequence[int]) -> Value:
+    """`input` repeated to `size` without copying."""
+    return expand(input, tuple(size))
+
+
+def repeat(input: Value, *sizes: int) -> Value:
+    """`input` copied `sizes[i]` times along dim i."""
+    counts = _sizes(sizes)
+    if len(counts) < input.ndim:
+        raise ValueError(f"repeat: {len(counts)} counts for a tensor of {input.ndim} dims")
+    shape = (1,) * (len(counts) - input.ndim) + tuple(input.shape)
+    pairs = reshape(input, tuple(n for size in shape for n in (1, size)))
+    spread = expand(pairs, tuple(n for pair in zip(counts, shape, strict=True) for n in pair))
+    return reshape(spread, tuple(k * n for k, n in zip(counts, shape, strict=True)))
+
+
+def _sizes(sizes: Sequence[Any]) -> tuple[int, ...]:
+    """f(2, 3) and f((2, 3)) mean the same."""
+    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else tuple(sizes)
+
+
+def max(input: Value, dim: Any = None, keepdim: bool = False) -> Any:
+    """The largest element; with `dim` (values, indices) along it; with a tensor `maximum`."""
+    return _extreme(input, dim, keepdim, amax, argmax, maximum)
+
+
+def min(input: Value, dim: Any = None, keepdim: bool = False) -> Any:
+    """The smallest element; with `dim` (values, indices) along it; with a tensor `minimum`."""
+    return _extreme(input, dim, keepdim, amin, argmin, minimum)
+
+
+def _extreme(
+    input: Value, dim: Any, keepdim: bool, reduce: Any, arg: Any, elementwise: Any
+) -> Any:
+    if dim is None:
+        return reduce(input)
+    if hasattr(dim, "ndim"):
+        return elementwise(input, dim)
+    indices = arg(input, dim, True)
+    values = gather(input, dim, indices)
+    if keepdim or input.ndim == 0:
+        return ValuesIndices(values, indices)
+    return ValuesIndices(squeeze(values, dim), squeeze(indices, dim))
+
+
+def sort(
+    input: Value, dim: int = -1, descending: bool = False, stable: bool = False
+) -> ValuesIndices:
+    """The elements in order along `dim`, and where they were; equal ones keep their order."""
+    indices = argsort(input, dim, descending)
+    return ValuesIndices(gather(input, dim, indices), indices)
+
+
+def topk(
+    input: Value, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> ValuesIndices:
+    """The `k` largest (or smallest) elements along `dim` in order, and where they were."""
+    size = input.shape[normalize_dim(dim, input.ndim)] if input.ndim else 1
+    if not 0 <= k <= size:
+        raise ValueError(f"topk: k must be in [0, {size}], got {k}")
+    order = argsort(input, dim, largest)
+    indices = narrow(order, dim, 0, k) if input.ndim else order
+    return ValuesIndices(gather(input, dim, indices), indices)
+
+
+def take_along_dim(input: Value, indices: Value, dim: int | None = None) -> Value:
+    """The elements at `indices` along `dim`; other dims are broadcast."""
+    if dim is None:
+        return gather(reshape(input, (-1,)), 0, reshape(indices, (-1,)))
+    dim = normalize_dim(dim, input.ndim)
+    pairs = list(zip(input.shape, indices.shape, strict=True))
+    wide = [b if i == dim else a if b == 1 else b for i, (a, b) in enumerate(pairs)]
+    tall = [a if i == dim else b if a == 1 else a for i, (a, b) in enumerate(pairs)]
+    return gather(expand(input, tuple(tall)), dim, expand(indices, tuple(wide)))
+
+
+def mm(input: Value, mat2: Value) -> Value:
+    """The product of two matrices."""
+    return _product("mm", input, mat2, 2, 2)
+
+
+def bmm(input: Value, mat2: Value) -> Value:
+    """The products of two batches of matrices."""
+    if input.ndim == mat2.ndim == 3 and input.shape[0] != mat2.shape[0]:
+        raise ShapeError(
+            f"bmm: batches of {input.shape[0]} and {mat2.shape[0]} matrices; use matmul to "
+            "broadcast"
+        )
+    return _product("bmm", input, mat2, 3, 3)
+
+
+def mv(input: Value, vec: Value) -> Value:
+    """The product of a matrix and a vector."""
+    return _product("mv", input, vec, 2, 1)
+
+
+def dot(input: Value, tensor: Value) -> Value:
+    """The sum of the products of two vectors' elements."""
+    return _product("dot", input, tensor, 1, 1)
+
+
+def _product(name: str, a: Value, b: Value, a_ndim: int, b_ndim: int) -> Value:
+    if a.ndim != a_ndim or b.ndim != b_ndim:
+        raise ShapeError(
+            f"{name}: needs tensors of {a_ndim} and {b_ndim} dims, got {list(a.shape)} and "
+            f"{list(b.shape)}; use matmul for other ranks"
+        )
+    return matmul(a, b)
+
+
+def outer(input: Value, vec2: Value) -> Value:
+    """The matrix of all products of two vectors' elements."""
+    return unsqueeze(input, 1) * vec2
+
+
+def addmm(input: Value, mat1: Value, mat2: Value, beta: float = 1, alpha: float = 1) -> Value:
+    """beta * input + alpha * (mat1 @ mat2)."""
+    product = mm(mat1, mat2)
+    if alpha != 1:
+        product = product * alpha
+    return product + (input if beta == 1 else input * beta)
+
+
+def norm(input: Value, p: float | str = "fro", dim: Dims = None, keepdim: bool = False) -> Value:
+    """The p-norm of the elements over `dim`, or over all."""
+    if p in ("fro", 2):
+        return sqrt(sum(input * input, dim, keepdim))
+    if not isinstance(p, (int, float)):
+        raise ValueError(f"norm: p must be a number or 'fro', got {p!r}")
+    if p == 1:
+        return sum(abs(input), dim, keepdim)
+    if math.isinf(p):
+        return (amax if p > 0 else amin)(abs(input), dim, keepdim)
+    if p == 0:
+        return sum((input != 0) * 1.0, dim, keepdim)
+    return sum(abs(input) ** p, dim, keepdim) ** (1.0 / p)
+
+
+def var_mean(
+    input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = False
+) -> tuple[Value, Value]:
+    """(variance, mean) over `dim`, or over all."""
+    return var(input, dim, correction, keepdim), mean(input, dim, keepdim)

@@ -1,0 +1,284 @@
+"""Picking elements by index, and putting them back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qgrad.errors import DTypeError
+from qgrad.ops.arithmetic import where
+from qgrad.ops.op import Value, op
+from qgrad.ops.shape import normalize_dim
+
+__all__ = [
+    "diagonal",
+    "embedding",
+    "gather",
+    "getitem",
+    "index_select",
+    "masked_fill",
+    "one_hot",
+    "scatter_add",
+    "setitem",
+    "tril",
+    "triu",
+]
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether NumPy gives a view for this index, and no element is picked twice."""
+    entries = index if isinstance(index, tuple) else (index,)
+    return all(
+        entry is None or entry is Ellipsis or isinstance(entry, (int, slice, np.integer))
+        for entry in entries
+    ) and not any(isinstance(entry, bool) for entry in entries)
+
+
+@op(onnx="Gather", view=True)
+def getitem(input: Value, index: Any) -> Value:
+    """input[index]: ints, slices, None, Ellipsis, bool masks and integer tensors.
+
+    Basic indices give views, masks and integer tensors copies.
+    """
+    y = input[index]
+    if not isinstance(y, np.ndarray):  # a single element: NumPy gives a view of it only with `...`
+        y = input[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+    return y
+
+
+@getitem.rule("input")
+def getitem_dinput(g: Value, input_shape: tuple[int, ...], index: Any) -> Value:
+    return put_zeros(g, input_shape, index)
+
+
+@op()
+def put_zeros(input: Value, shape: tuple[int, ...], index: Any) -> Value:
+    """Zeros of `shape` to which `input` is added at `index`: the transpose of getitem."""
+    y = np.zeros(shape, input.dtype)
+    if _is_basic(index):
+        y[index] = input
+    else:
+        np.add.at(y, index, input)
+    return y
+
+
+@put_zeros.rule("input")
+def put_zeros_dinput(g: Value, index: Any) -> Value:
+    return getitem(g, index)
+
+
+@op()
+def setitem(input: Value, index: Any, value: Value) -> Value:
+    """A copy of `input` with `value` at `index`: what `x[index] = value` leaves in x."""
+    y = input.copy()
+    y[index] = value
+    return y
+
+
+@setitem.rule("input")
+def setitem_dinput(g: Value, index: Any) -> Value:
+    return setitem(g, index, 0.0)
+
+
+@setitem.rule("value")
+def setitem_dvalue(g: Value, index: Any) -> Value:
+    return getitem(g, index)
+
+
+@op(onnx="GatherElements")
+def gather(input: Value, dim: int, index: Value) -> Value:
+    """y[i][j][k] = input[index[i][j][k]][j][k] for dim 0, and so on for the others."""
+    return input[_along(input, dim, index)]
+
+
+@gather.rule("input")
+def gather_dinput(g: Value, input_shape: tuple[int, ...], dim: int, index: Value) -> Value:
+    return scatter_zeros(g, input_shape, dim, index)
+
+
+@op()
+def scatter_zeros(input: Value, shape: tuple[int, ...], dim: int, index: Value) -> Value:
+    """Zeros of `shape` with `input` added at `index` along `dim`: the transpose of gather."""
+    y = np.zeros(shape, input.dtype)
+    np.add.at(y, _along(y, dim, index), input)
+    return y
+
+
+@scatter_zeros.rule("input")
+def scatter_zeros_dinput(g: Value, dim: int, index: Value) -> Value:
+    return gather(g, dim, index)
+
+
+@op(onnx="ScatterElements")
+def scatter_add(input: Value, dim: int, index: Value, src: Value) -> Value:
+    """`input` with `src` added at `index` along `dim`."""
+    y = input.copy()
+    np.add.at(y, _along(y, dim, index), src[tuple(slice(n) for n in index.shape)])
+    return y
+
+
+@scatter_add.rule("input")
+def scatter_add_dinput(g: Value) -> Value:
+    return g
+
+
+@scatter_add.rule("src")
+def scatter_add_dsrc(g: Value, src_shape: tuple[int, ...], dim: int, index: Value) -> Value:
+    picked = gather(g, dim, index)
+    if tuple(index.shape) == tuple(src_shape):
+        return picked
+    return put_zeros(picked, src_shape, tuple(slice(n) for n in index.shape))
+
+
+def _along(input: Value, dim: int, index: Value) -> tuple[Any, ...]:
+    """The full index tuple of gather; an index is checked against the range, never wrapped."""
+    if index.dtype.kind not in "iu":
+        raise DTypeError(f"gather: index must hold integers, got {index.dtype}; use .long()")
+    if input.ndim == 0:
+        return (index.reshape(index.shape) * 0,) if index.ndim else ()
+    axis = normalize_dim(dim, input.ndim)
+    if index.ndim != input.ndim:
+        raise ValueError(f"index has {index.ndim} dims, input {input.ndim}")
+    _check_range(index, input.shape[axis], "gather")
+    grid = list(np.ogrid[tuple(slice(n) for n in index.shape)])
+    grid[axis] = index
+    return tuple(grid)
+
+
+def _check_range(index: Value, size: int, name: str) -> None:
+    if index.size and (index.min() < 0 or index.max() >= size):
+        bad = index.min() if index.min() < 0 else index.max()
+        raise IndexError(f"{name}: index {bad} is out of range [0, {size - 1}]")
+
+
+@op(onnx="Gather")
+def index_select(input: Value, dim: int, index: Value) -> Value:
+    """The slices of `input` at the positions `index` along `dim`."""
+    axis = normalize_dim(dim, input.ndim)
+    return input[(*(slice(None),) * axis, index)]
+
+
+@index_select.rule("input")
+def index_select_dinput(
+    g: Value, input_shape: tuple[int, ...], dim: int, index: Value
+) -> Value:
+    axis = normalize_dim(dim, len(input_shape))
+    return put_zeros(g, input_shape, (*(slice(None),) * axis, index))
+
+
+@op(onnx="Gather")
+def embedding(input: Value, weight: Value, padding_idx: int | None = None) -> Value:
+    """The rows of `weight` numbered by `input`; row `padding_idx` gets no gradient."""
+    if input.dtype.kind not in "iu":
+        raise DTypeError(f"embedding: input must hold integers, got {input.dtype}; use .long()")
+    _check_range(input, weight.shape[0], "embedding")
+    return weight[input]
+
+
+@embedding.rule("weight")
+def embedding_dweight(
+    g: Value, input: Value, weight_shape: tuple[int, ...], padding_idx: int | None
+) -> Value:
+    if padding_idx is not None:
+        kept = input != padding_idx % weight_shape[0]
+        g = g * kept.reshape((*kept.shape, 1))
+    return add_rows(g, input, weight_shape)
+
+
+@op()
+def add_rows(input: Value, index: Value, shape: tuple[int, int]) -> Value:
+    """Zeros of `shape` with the rows of `input` added at `index`: the transpose of embedding."""
+    rows, flat = input.reshape(-1, shape[1]), index.reshape(-1)
+    order = np.argsort(flat, kind="stable")  # then equal rows are summed at once, in order
+    y = np.zeros(shape, input.dtype)
+    if len(order):
+        numbers, starts = np.unique(flat[order], return_index=True)
+        y[numbers] = np.add.reduceat(rows[order], starts, axis=0)
+    return y
+
+
+@add_rows.rule("input")
+def add_rows_dinput(g: Value, index: Value) -> Value:
+    return embedding(index, g)
+
+
+@op(onnx="OneHot")
+def one_hot(input: Value, num_classes: int = -1) -> Value:
+    """int64 vectors with a 1 at the class; `num_classes` -1 takes the largest plus 1."""
+    if input.dtype.kind not in "iu":
+        raise DTypeError(f"one_hot: input must hold integers, got {input.dtype}; use .long()")
+    if num_classes < 0:
+        num_classes = int(input.max()) + 1
+    _check_range(input, num_classes, "one_hot")
+    return (input[..., None] == np.arange(num_classes)).astype(np.int64)
+
+
+@op()
+def masked_fill(input: Value, mask: Value, value: Value) -> Value:
+    """`input` with `value` where `mask` is true."""
+    if mask.dtype.kind != "b":
+        raise DTypeError(f"masked_fill: mask must be bool, got {mask.dtype}; write x != 0")
+    return np.where(mask, np.asarray(value).astype(input.dtype), input)
+
+
+@masked_fill.rule("input")
+def masked_fill_dinput(g: Value, mask: Value) -> Value:
+    return where(mask, 0.0, g)
+
+
+@masked_fill.rule("value")
+def masked_fill_dvalue(g: Value, mask: Value) -> Value:
+    return where(mask, g, 0.0)
+
+
+@op(onnx="Trilu")
+def tril(input: Value, diagonal: int = 0) -> Value:
+    """The lower triangle of the last two dims, up to `diagonal`; zeros elsewhere."""
+    return np.tril(input, diagonal)
+
+
+@tril.rule("input")
+def tril_dinput(g: Value, diagonal: int) -> Value:
+    return tril(g, diagonal)
+
+
+@op(onnx="Trilu")
+def triu(input: Value, diagonal: int = 0) -> Value:
+    """The upper triangle of the last two dims, from `diagonal`; zeros elsewhere."""
+    return np.triu(input, diagonal)
+
+
+@triu.rule("input")
+def triu_dinput(g: Value, diagonal: int) -> Value:
+    return triu(g, diagonal)
+
+
+@op()
+def diagonal(input: Value, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Value:
+    """The diagonal of dims `dim1` and `dim2`, as the last dim."""
+    return np.diagonal(input, offset, dim1, dim2).copy()
+
+
+@diagonal.rule("input")
+def diagonal_dinput(
+    g: Value, input_shape: tuple[int, ...], offset: int, dim1: int, dim2: int
+) -> Value:
+    return put_diagonal(g, input_shape, offset, dim1, dim2)
+
+
+@op()
+def put_diagonal(
+    input: Value, shape: tuple[int, ...], offset: int, dim1: int, dim2: int
+) -> Value:
+    """Zeros of `shape` with `input` on a diagonal."""
+    y = np.zeros(shape, input.dtype)
+    moved = np.moveaxis(y, (dim1, dim2), (-2, -1))
+    i = np.arange(input.shape[-1])
+    moved[..., i + max(-offset, 0), i + max(offset, 0)] = input
+    return y
+
+
+@put_diagonal.rule("input")
+def put_diagonal_dinput(g: Value, offset: int, dim1: int, dim2: int) -> Value:
+    return diagonal(g, offset, dim1, dim2)

@@ -1,0 +1,113 @@
+"""Products of matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qgrad import kernels
+from qgrad.errors import ShapeError
+from qgrad.ops.elementwise import is_float32
+from qgrad.ops.op import Value, describe, op
+from qgrad.ops.shape import reshape, squeeze, transpose, unsqueeze
+
+__all__ = ["linear", "linear_shape_error", "matmul", "product"]
+
+
+@op(quantize="matmul", onnx="MatMul")
+def matmul(input: Value, other: Value) -> Value:
+    """The matrix product; 1-d arguments count as a row (first) or column (second).
+
+    Dims before the last two are batch dims and are broadcast.
+    """
+    if input.ndim == 0 or other.ndim == 0:
+        raise ShapeError("matmul: both arguments must have at least 1 dim; use * for scalars")
+    rows = input.shape[-2] if input.ndim > 1 else 1
+    inner = other.shape[-2] if other.ndim > 1 else other.shape[0]
+    if input.shape[-1] != inner:
+        raise ShapeError(
+            f"matmul: {input.shape[-1]} columns meet {inner} rows "
+            f"({describe(input)} @ {describe(other)})"
+        )
+    if input.dtype != other.dtype:
+        raise TypeError(f"matmul: both must have one dtype, got {input.dtype} and {other.dtype}")
+    if not is_float32(input):
+        return np.matmul(input, other)
+    a = input if input.ndim > 1 else input[None]
+    b = other if other.ndim > 1 else other[:, None]
+    y = kernels.matmul_f32(a, b)
+    if input.ndim == 1 or other.ndim == 1:
+        rows_out = () if input.ndim == 1 else (rows,)
+        columns_out = () if other.ndim == 1 else (b.shape[-1],)
+        y = y.reshape((*y.shape[:-2], *rows_out, *columns_out))
+    return y
+
+
+@matmul.rule("input")
+def matmul_dinput(g: Value, input_shape: tuple[int, ...], other: Value) -> Value:
+    if other.ndim == 1:
+        return g * other if len(input_shape) == 1 else unsqueeze(g, -1) * other
+    if len(input_shape) == 1:
+        return squeeze(product(unsqueeze(g, -2), transpose(other, -1, -2)), -2)
+    return product(g, transpose(other, -1, -2))
+
+
+@matmul.rule("other")
+def matmul_dother(g: Value, input: Value, other_shape: tuple[int, ...]) -> Value:
+    if len(other_shape) == 1:
+        if input.ndim == 1:
+            return g * input
+        return squeeze(product(unsqueeze(g, -2), input), -2)
+    if input.ndim == 1:
+        return unsqueeze(input, -1) * unsqueeze(g, -2)
+    return product(transpose(input, -1, -2), g)
+
+
+def product(a: Value, b: Value) -> Value:
+    """The matrix product in a gradient: on arrays the fastest one, its last bits may vary."""
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return np.matmul(a, b)
+    return matmul(a, b)
+
+
+@op(quantize="linear", onnx="Gemm")
+def linear(input: Value, weight: Value, bias: Value = None) -> Value:
+    """input[..., K] @ weight[N, K] transposed, plus bias[N]."""
+    if weight.ndim == 2 and input.ndim and is_float32(input) and is_float32(weight):
+        if input.shape[-1] != weight.shape[1]:
+            raise linear_shape_error(input, weight)
+        return kernels.linear_f32(input, weight, bias)
+    if weight.ndim not in (1, 2) or not input.ndim or input.shape[-1] != weight.shape[-1]:
+        raise linear_shape_error(input, weight)
+    y = np.matmul(input, weight.T)
+    return y if bias is None else y + bias
+
+
+@linear.rule("input")
+def linear_dinput(g: Value, weight: Value) -> Value:
+    return product(g, weight) if weight.ndim == 2 else unsqueeze(g, -1) * weight
+
+
+@linear.rule("weight")
+def linear_dweight(g: Value, input: Value, weight_shape: tuple[int, ...]) -> Value:
+    if len(weight_shape) == 1:
+        return unsqueeze(g, -1) * input  # the engine sums it to the shape of the weight
+    outputs, inputs = weight_shape
+    return product(
+        transpose(reshape(g, (-1, outputs)), 0, 1), reshape(input, (-1, inputs))
+    )
+
+
+@linear.rule("bias")
+def linear_dbias(g: Value) -> Value:
+    return g  # the engine sums it over all but the last dim
+
+
+def linear_shape_error(x: Any, weight: Any) -> ShapeError:
+    """What to raise when the features of `x` are not the columns of `weight`."""
+    have = x.shape[-1] if len(x.shape) else "no"
+    return ShapeError(
+        f"linear: x has {have} features in its last dim, weight takes {weight.shape[-1]} "
+        f"(x {list(x.shape)}, weight {list(weight.shape)}). Did you forget flatten(1)?"
+    )

@@ -1,0 +1,368 @@
+"""The op table: one record per operation, and the one door that every call goes through.
+
+    @op(onnx="Mul", broadcasts=True)
+    def mul(input, other):               # forward, on arrays
+        return np.multiply(input, other)
+
+    @mul.rule("input")                   # gradient for one argument; its parameters say what is
+    def mul_dinput(g, other):            # kept for the backward: an argument's value, its shape
+        return g * other                 # (`input_shape`), the output `y`, or `saved`
+
+Rules are written in ops and operators only. So they run on plain arrays (fast), on Tensors (their
+result is differentiable again) and on symbolic values. Gradients of broadcast arguments are summed
+to the argument's shape by the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from qgrad.errors import ShapeError, UnsupportedOpError
+from qgrad.ops.promotion import as_floating, promote
+from qgrad.ops.quiet import reset_errors, silence_errors
+
+__all__ = ["Handler", "Op", "Plan", "Value", "op", "register_handler", "registry"]
+
+Value = Any  # an array, a Tensor, a tracer or a symbolic value: whatever the rules are run on
+HandlerFunction = Callable[["Op", tuple[Any, ...], dict[str, Any]], Any]
+F = TypeVar("F", bound=Callable[..., Any])
+
+ndarray = np.ndarray
+registry: dict[str, Op] = {}
+
+
+class Handler(NamedTuple):
+    """What a class of arguments does with a call; the highest priority among arguments wins."""
+
+    priority: int
+    run: HandlerFunction
+
+
+_SCAN = Handler(-1, lambda op, args, kwargs: None)  # lists and tuples: look at the items
+_registered: dict[type, Handler] = {list: _SCAN, tuple: _SCAN}
+
+
+class _Handlers(dict[type, "Handler | None"]):
+    """Handler by exact type, filled on first sight of a type from its base classes."""
+
+    def __missing__(self, cls: type) -> Handler | None:
+        found = next((_registered[base] for base in cls.__mro__ if base in _registered), None)
+        self[cls] = found
+        return found
+
+
+_handlers = _Handlers()
+
+
+def register_handler(cls: type, priority: int, run: HandlerFunction) -> None:
+    """Let `run(op, args, kwargs)` compute every op that has an argument of class `cls`.
+
+    Of several arguments' handlers, the one with the highest priority runs. Subclasses inherit.
+    """
+    _registered[cls] = Handler(priority, run)
+    _handlers.clear()
+
+
+def _richest(values: Iterable[Any]) -> Handler | None:
+    best: Handler | None = None
+    for value in values:
+        handler = _handlers[type(value)]
+        if handler is _SCAN:
+            handler = _richest(value)
+        if handler is not None and (best is None or handler.priority > best.priority):
+            best = handler
+    return best
+
+
+class Plan:
+    """What one recorded call keeps for its backward, given which arguments need a gradient.
+
+    `saved` of a node is laid out as: argument values at positions `keep`, shapes of arguments at
+    `shapes`, then the output if `keeps_output`, then the forward's extras if `keeps_extras`.
+    Each rule is (function, indices into `saved`), for the argument at the same place in `targets`.
+    """
+
+    __slots__ = ("holds", "keep", "keeps_extras", "keeps_output", "rules", "shapes", "targets")
+
+    def __init__(self, op: Op, mask: int) -> None:
+        self.targets = tuple(i for i in range(len(op.params)) if mask >> i & 1)
+        needs = [op.needs(op.params[i]) for i in self.targets]
+        names = {name for need in needs for name in need}
+        keep = [name for name in op.params if name in names]
+        shapes = [name for name in op.params if name + "_shape" in names]
+        self.keep = tuple(op.params.index(name) for name in keep)
+        self.shapes = tuple(op.params.index(name) for name in shapes)
+        self.keeps_output = "y" in names
+        self.keeps_extras = "saved" in names
+        layout = [*keep, *(name + "_shape" for name in shapes)]
+        layout += ["y"] * self.keeps_output + ["saved"] * self.keeps_extras
+        self.rules = tuple(
+            (op.rules[op.params[i]], tuple(layout.index(name) for name in need))
+            for i, need in zip(self.targets, needs, strict=True)
+        )
+        # Only a node that holds values is freed by backward, so only it refuses a second one.
+        self.holds = bool(keep) or self.keeps_output or self.keeps_extras
+
+
+class Op:
+    """One operation: its forward on arrays, its gradient rules, and what other floors know of it.
+
+    name, doc:    what users call it and what it does
+    forward:      computes on arrays; its parameter names and defaults are the op's
+    params:       the parameter names in order; the first `required` have no default
+    rules:        gradient rule by parameter name
+    broadcasts:   elementwise: operands are promoted to one dtype and broadcast
+    floating:     integer operands become the default float dtype first
+    view:         the result may share memory with the first argument
+    saves:        forward gives (result, extras); rules read the extras as `saved`
+    quantize:     how the op becomes an integer instruction, or None
+    onnx:         its ONNX operator, or None
+    """
+
+    __slots__ = (
+        "broadcasts",
+        "constants",
+        "defaults",
+        "doc",
+        "floating",
+        "forward",
+        "name",
+        "onnx",
+        "params",
+        "plans",
+        "quantize",
+        "required",
+        "rules",
+        "saves",
+        "view",
+    )
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        *,
+        name: str | None = None,
+        quantize: str | None = None,
+        onnx: str | None = None,
+        broadcasts: bool = False,
+        floating: bool = False,
+        view: bool = False,
+        saves: bool = False,
+        constants: Sequence[str] = (),
+    ) -> None:
+        code = forward.__code__
+        self.name = name or forward.__name__
+        self.forward = forward
+        self.doc = forward.__doc__
+        self.params = code.co_varnames[: code.co_argcount]
+        self.defaults: tuple[Any, ...] = forward.__defaults__ or ()  # type: ignore[attr-defined]
+        self.required = len(self.params) - len(self.defaults)
+        self.rules: dict[str, Callable[..., Any]] = {}
+        self.quantize = quantize
+        self.onnx = onnx
+        self.broadcasts = broadcasts
+        self.floating = floating
+        self.view = view
+        self.saves = saves
+        self.constants = frozenset(constants)
+        self.plans: dict[int, Plan | None] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        best: Handler | None = None
+        for value in args:
+            handler = _handlers[type(value)]
+            if handler is not None:
+                if handler is _SCAN:
+                    handler = _richest(value)
+                    if handler is None:
+                        continue
+                if best is None or handler.priority > best.priority:
+                    best = handler
+        if kwargs:
+            handler = _richest(kwargs.values())
+            if handler is not None and (best is None or handler.priority > best.priority):
+                best = handler
+        if best is not None:
+            return best.run(self, args, kwargs)
+        if kwargs or len(args) != len(self.params):
+            args = self.positional(args, kwargs)
+        y = self.compute(args)
+        return y[0] if self.saves else y
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether the result has the shape of the (broadcast) operands, so that it can replace one."""
+        return self.broadcasts or self.quantize == "lut"
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}({', '.join(self.params)})>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return _by_name, (self.name,)
+
+    def rule(self, param: str) -> Callable[[F], F]:
+        """Decorator: the gradient for argument `param`."""
+        if param not in self.params:
+            raise ValueError(f"{self.name}: no parameter {param!r} among {self.params}")
+
+        def register(fn: F) -> F:
+            self.rules[param] = fn
+            self._check_names(fn)
+            return fn
+
+        return register
+
+    def _check_names(self, fn: Callable[..., Any]) -> None:
+        names = fn.__code__.co_varnames[: fn.__code__.co_argcount]
+        known = {*self.params, *(name + "_shape" for name in self.params), "y"}
+        if self.saves:
+            known.add("saved")
+        unknown = [name for name in names[1:] if name not in known]
+        if names[:1] != ("g",) or unknown:
+            raise ValueError(
+                f"{self.name}: rule {fn.__name__}{names} must take g, then any of {sorted(known)}"
+            )
+
+    def needs(self, param: str) -> tuple[str, ...]:
+        """The names that the rule for `param` reads besides `g`."""
+        code = self.rules[param].__code__
+        return code.co_varnames[1 : code.co_argcount]
+
+    def plan(self, mask: int) -> Plan | None:
+        """What to record when the arguments in bit mask `mask` need a gradient; None: nothing."""
+        try:
+            return self.plans[mask]
+        except KeyError:
+            pass
+        if not self.rules:
+            self.plans[mask] = None
+            return None
+        for i, param in enumerate(self.params):
+            if mask >> i & 1 and param not in self.rules and param not in self.constants:
+                raise UnsupportedOpError(
+                    f"{self.name}: argument {param!r} requires grad, but there is no gradient "
+                    f"rule for it; pass {param}.detach()"
+                )
+        with_rule = sum(1 << i for i, param in enumerate(self.params) if param in self.rules)
+        plan = self.plans[mask] = Plan(self, mask & with_rule) if mask & with_rule else None
+        return plan
+
+    def positional(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """All arguments in the order of `params`, defaults filled in."""
+        params = self.params
+        given = len(args)
+        if given > len(params):
+            raise TypeError(
+                f"{self.name}: takes {len(params)} arguments ({', '.join(params)}), got {given}"
+            )
+        rest = list(params[given:])
+        values = [*args, *self.defaults[max(given - self.required, 0) :]]
+        if given < self.required:
+            values[given:given] = [_MISSING] * (self.required - given)
+        for name, value in kwargs.items():
+            if name not in rest:
+                alias = _ALIASES.get(name)
+                if alias not in rest:
+                    raise TypeError(self._bad_keyword(name))
+                name = alias
+            values[params.index(name)] = value
+        for name, value in zip(params, values, strict=True):
+            if value is _MISSING:
+                raise TypeError(f"{self.name}: argument {name!r} is missing")
+        return tuple(values)
+
+    def _bad_keyword(self, name: str) -> str:
+        if name in self.params:
+            return f"{self.name}: argument {name!r} is given twice"
+        return f"{self.name}: no argument {name!r}; it takes ({', '.join(self.params)})"
+
+    def bind(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """One form for every spelling of a call: (required arguments, {option: value}).
+
+        >>> ops.sum.bind((x, 1), {})
+        ((x,), {'dim': 1, 'keepdim': False, 'dtype': None})
+        """
+        values = self.positional(args, kwargs)
+        options = dict(zip(self.params[self.required :], values[self.required :], strict=True))
+        return values[: self.required], options
+
+    def compute(self, args: Sequence[Any]) -> Any:
+        """Forward on arrays, all parameters given; errors name the op and show its arguments."""
+        if self.broadcasts:
+            args = self._operands(args)
+        elif self.floating:
+            args = (as_floating(args[0]), *args[1:])
+        token = silence_errors()
+        try:
+            return self.forward(*args)
+        except (ValueError, TypeError, IndexError, OverflowError) as error:
+            raise self.explain(error, args) from error
+        finally:
+            reset_errors(token)
+
+    def _operands(self, args: Sequence[Any]) -> Sequence[Any]:
+        dtype = None
+        for a in args:
+            if type(a) is not ndarray or (dtype is not None and a.dtype is not dtype):
+                return promote(args, floating=self.floating)
+            dtype = a.dtype
+        if self.floating and dtype is not None and dtype.kind != "f":
+            return promote(args, floating=True)
+        return args
+
+    def explain(self, error: Exception, args: Sequence[Any]) -> Exception:
+        """The error to raise instead: starts with the op's name and shows its arguments."""
+        text = str(error)
+        if text.startswith(self.name + ":"):
+            return error
+        shown = ", ".join(
+            f"{name} {describe(value)}" for name, value in zip(self.params, args, strict=False)
+        )
+        if self.broadcasts and isinstance(error, ValueError):
+            text = "these shapes do not broadcast"
+        kind = ShapeError if isinstance(error, ValueError) else type(error)
+        return kind(f"{self.name}: {text} ({shown})")
+
+
+_MISSING: Any = object()
+# NumPy's names, which PyTorch takes too, and a former name.
+_ALIASES = {"axis": "dim", "keepdims": "keepdim", "unbiased": "correction"}
+_SHORT = {"float": "f", "int": "i", "uint": "u"}
+
+
+def describe(value: Any) -> str:
+    """A value in few characters, as errors show it: `f32[2,3]` for an array."""
+    if isinstance(value, (list, tuple)) and any(isinstance(v, ndarray) for v in value):
+        items = [describe(v) for v in value[:4]] + ["..."] * (len(value) > 4)
+        return f"[{', '.join(items)}]"
+    if not isinstance(value, ndarray):
+        text = repr(value)
+        return text if len(text) <= 60 else text[:57] + "..."
+    name = value.dtype.name
+    for long, short in _SHORT.items():
+        if name.startswith(long):
+            name = short + name[len(long) :]
+            break
+    return f"{name}[{','.join(map(str, value.shape))}]"
+
+
+def op(**options: Any) -> Callable[[Callable[..., Any]], Op]:
+    """Decorator: put the forward into the table as an op; the options are those of `Op`."""
+
+    def register(forward: Callable[..., Any]) -> Op:
+        new = Op(forward, **options)
+        if new.name in registry:
+            raise ValueError(f"op: {new.name!r} is already in the table")
+        registry[new.name] = new
+        return new
+
+    return register
+
+
+def _by_name(name: str) -> Op:
+    return registry[name]

@@ -1,0 +1,282 @@
+"""Reductions over dims."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from qgrad import kernels
+from qgrad.errors import DTypeError
+from qgrad.ops.arithmetic import where
+from qgrad.ops.elementwise import exp, is_float32, zeros_like
+from qgrad.ops.op import Value, op
+from qgrad.ops.promotion import numpy_dtype
+from qgrad.ops.shape import cat, expand, flip, normalize_dim, normalize_dims, reshape
+
+__all__ = [
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
+    "cumsum",
+    "logsumexp",
+    "mean",
+    "prod",
+    "std",
+    "sum",
+    "sum_to_size",
+    "var",
+]
+
+Dims = int | Sequence[int] | None
+
+
+def keepdim_shape(shape: Sequence[int], dims: Dims) -> tuple[int, ...]:
+    """The shape after a reduction over `dims` with keepdim=True."""
+    reduced = normalize_dims(dims, len(shape))
+    return tuple(1 if i in reduced else n for i, n in enumerate(shape))
+
+
+def _count(shape: Sequence[int], dims: Dims) -> int:
+    return math.prod(shape[i] for i in normalize_dims(dims, len(shape)))
+
+
+def _spread(g: Value, shape: Sequence[int], dims: Dims) -> Value:
+    """The gradient of a reduction back in the shape of its input."""
+    return expand(reshape(g, keepdim_shape(shape, dims)), tuple(shape))
+
+
+@op(onnx="ReduceSum")
+def sum(input: Value, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Value:
+    """The sum over `dim`, or over all; integers are summed in int64."""
+    if dtype is not None:
+        input = input.astype(numpy_dtype(dtype))
+    axes = normalize_dims(dim, input.ndim)
+    if is_float32(input):
+        return kernels.reduce_f32("sum", input, axes, keepdim)
+    kind = None if input.dtype.kind == "f" or dtype is not None else np.int64
+    return np.add.reduce(input, axis=axes, keepdims=keepdim, dtype=kind)
+
+
+@sum.rule("input")
+def sum_dinput(g: Value, input_shape: tuple[int, ...], dim: Dims) -> Value:
+    return _spread(g, input_shape, dim)
+
+
+@op()
+def sum_to_size(input: Value, size: tuple[int, ...]) -> Value:
+    """Summed over the dims that broadcasting `size` to the shape of `input` has added."""
+    extra = input.ndim - len(size)
+    axes = tuple(
+        i for i, n in enumerate(input.shape) if i < extra or (size[i - extra] == 1 and n != 1)
+    )
+    return np.add.reduce(input, axis=axes, dtype=input.dtype).reshape(size) if axes else input
+
+
+@sum_to_size.rule("input")
+def sum_to_size_dinput(g: Value, input_shape: tuple[int, ...]) -> Value:
+    return expand(g, input_shape)
+
+
+@op(onnx="ReduceMean")
+def mean(input: Value, dim: Dims = None, keepdim: bool = False, dtype: Any = None) -> Value:
+    """The mean over `dim`, or over all."""
+    if dtype is not None:
+        input = input.astype(numpy_dtype(dtype))
+    if input.dtype.kind != "f":
+        raise DTypeError(f"mean: the mean of {input.dtype} is not an integer; use x.float().mean()")
+    axes = normalize_dims(dim, input.ndim)
+    if is_float32(input):
+        return kernels.reduce_f32("mean", input, axes, keepdim)
+    total = np.add.reduce(input, axis=axes, keepdims=keepdim)
+    return total / input.dtype.type(_count(input.shape, dim))
+
+
+@mean.rule("input")
+def mean_dinput(g: Value, input_shape: tuple[int, ...], dim: Dims) -> Value:
+    return _spread(g / max(_count(input_shape, dim), 1), input_shape, dim)
+
+
+@op()
+def var(
+    input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = False
+) -> Value:
+    """The variance over `dim`, or over all; divides by the count less `correction`."""
+    if input.dtype.kind != "f":
+        raise DTypeError(f"var: the variance of {input.dtype} is not an integer; use x.float()")
+    axes = normalize_dims(dim, input.ndim)
+    wide = input.astype(np.float64)
+    centred = wide - np.add.reduce(wide, axis=axes, keepdims=True) / _count(input.shape, dim)
+    total = np.add.reduce(centred * centred, axis=axes, keepdims=keepdim)
+    freedom = np.float64(max(_count(input.shape, dim) - correction, 0))
+    return np.asarray(total / freedom).astype(input.dtype)
+
+
+@var.rule("input")
+def var_dinput(g: Value, input: Value, dim: Dims, correction: float) -> Value:
+    freedom = _count(input.shape, dim) - correction
+    centred = input - mean(input, dim, True)
+    return _spread(g, input.shape, dim) * (centred * (2 / freedom if freedom > 0 else math.nan))
+
+
+@op()
+def std(
+    input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = False
+) -> Value:
+    """The square root of the variance; where it is 0 the gradient is 0."""
+    return np.sqrt(var(input, dim, correction, keepdim))
+
+
+@std.rule("input")
+def std_dinput(
+    g: Value, input: Value, dim: Dims, correction: float, y: Value
+) -> Value:
+    freedom = _count(input.shape, dim) - correction
+    slope = where(y == 0, 0.0, g / (where(y == 0, 1.0, y) * max(freedom, 0)))
+    return _spread(slope, input.shape, dim) * (input - mean(input, dim, True))
+
+
+@op(onnx="ReduceMax")
+def amax(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
+    """The largest element over `dim`; NaN wins. Equal elements share the gradient."""
+    return np.maximum.reduce(input, axis=_nonempty(input, dim, "amax"), keepdims=keepdim)
+
+
+@amax.rule("input")
+def amax_dinput(g: Value, input: Value, dim: Dims, y: Value) -> Value:
+    return _to_ties(g, input, dim, y)
+
+
+@op(onnx="ReduceMin")
+def amin(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
+    """The smallest element over `dim`; NaN wins. Equal elements share the gradient."""
+    return np.minimum.reduce(input, axis=_nonempty(input, dim, "amin"), keepdims=keepdim)
+
+
+@amin.rule("input")
+def amin_dinput(g: Value, input: Value, dim: Dims, y: Value) -> Value:
+    return _to_ties(g, input, dim, y)
+
+
+def _nonempty(input: Value, dim: Dims, name: str) -> tuple[int, ...]:
+    axes = normalize_dims(dim, input.ndim)
+    if _count(input.shape, dim) == 0:
+        raise ValueError(f"{name}: no elements over dim {dim} of shape {input.shape}")
+    return axes
+
+
+def _to_ties(g: Value, input: Value, dim: Dims, y: Value) -> Value:
+    ties = input == _spread(y, input.shape, dim)
+    return where(ties, _spread(g, input.shape, dim) / sum(ties, dim, True), 0.0)
+
+
+@op(onnx="ReduceProd")
+def prod(input: Value, dim: int | None = None, keepdim: bool = False) -> Value:
+    """The product over `dim`, or over all."""
+    kind = None if input.dtype.kind == "f" else np.int64
+    axes = normalize_dims(dim, input.ndim)
+    return np.multiply.reduce(input, axis=axes, keepdims=keepdim, dtype=kind)
+
+
+@prod.rule("input")
+def prod_dinput(g: Value, input: Value, dim: int | None) -> Value:
+    # The product of all others: products of what lies before and after, right also at zeros.
+    if dim is None:
+        return reshape(prod_dinput(g, reshape(input, (-1,)), 0), input.shape)
+    axis = normalize_dim(dim, input.ndim)
+    others = _exclusive(input, axis) * flip(_exclusive(flip(input, axis), axis), axis)
+    return _spread(g, input.shape, dim) * others
+
+
+def _exclusive(input: Value, axis: int) -> Value:
+    """Element i is the product of the elements before i."""
+    rest = (slice(None),) * axis
+    products = [zeros_like(input[(*rest, slice(0, 1))]) + 1]
+    for i in range(input.shape[axis] - 1):
+        products.append(products[-1] * input[(*rest, slice(i, i + 1))])
+    return cat(products, axis)
+
+
+@op()
+def cumsum(input: Value, dim: int) -> Value:
+    """Running sums along `dim`."""
+    kind = None if input.dtype.kind == "f" else np.int64
+    if input.ndim == 0:
+        return input.copy()
+    return np.cumsum(input, axis=normalize_dim(dim, input.ndim), dtype=kind)
+
+
+@cumsum.rule("input")
+def cumsum_dinput(g: Value, dim: int) -> Value:
+    return flip(cumsum(flip(g, dim), dim), dim)
+
+
+@op(floating=True, onnx="ReduceLogSumExp")
+def logsumexp(input: Value, dim: Dims, keepdim: bool = False) -> Value:
+    """log(sum(exp(input))) over `dim`, without overflow."""
+    axes = normalize_dims(dim, input.ndim)
+    if _count(input.shape, dim) == 0:
+        return np.full(np.add.reduce(input, axis=axes, keepdims=keepdim).shape, -np.inf, input.dtype)
+    top = np.maximum.reduce(input, axis=axes, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0)
+    total = np.add.reduce(np.exp(input - top), axis=axes, keepdims=True)
+    y = np.log(total) + top
+    return y if keepdim else y.reshape([n for i, n in enumerate(input.shape) if i not in axes])
+
+
+@logsumexp.rule("input")
+def logsumexp_dinput(g: Value, input: Value, dim: Dims, y: Value) -> Value:
+    return _spread(g, input.shape, dim) * exp(input - _spread(y, input.shape, dim))
+
+
+@op()
+def any(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
+    """Whether one element over `dim` is nonzero."""
+    return np.logical_or.reduce(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
+
+
+@op()
+def all(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
+    """Whether every element over `dim` is nonzero."""
+    return np.logical_and.reduce(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
+
+
+@op(onnx="ArgMax")
+def argmax(input: Value, dim: int | None = None, keepdim: bool = False) -> Value:
+    """The index of the first largest element along `dim`, or in the flattened tensor."""
+    return _arg(np.argmax, input, dim, keepdim, "argmax")
+
+
+@op(onnx="ArgMin")
+def argmin(input: Value, dim: int | None = None, keepdim: bool = False) -> Value:
+    """The index of the first smallest element along `dim`, or in the flattened tensor."""
+    return _arg(np.argmin, input, dim, keepdim, "argmin")
+
+
+def _arg(function: Any, input: Value, dim: int | None, keepdim: bool, name: str) -> Value:
+    _nonempty(input, dim, name)
+    if input.ndim == 0:
+        return np.zeros((), np.int64)
+    axis = None if dim is None else normalize_dim(dim, input.ndim)
+    return np.asarray(function(input, axis=axis, keepdims=keepdim), np.int64)
+
+
+@op()
+def argsort(
+    input: Value, dim: int = -1, descending: bool = False, stable: bool = False
+) -> Value:
+    """The indices that sort along `dim`; equal elements keep their order."""
+    if input.ndim == 0:
+        return np.zeros((), np.int64)
+    axis = normalize_dim(dim, input.ndim)
+    if not descending:
+        return np.argsort(input, axis=axis, kind="stable")
+    last = input.shape[axis] - 1
+    order = np.argsort(np.flip(input, axis), axis=axis, kind="stable")
+    return last - np.flip(order, axis)

@@ -1,0 +1,71 @@
+"""Random numbers: one default generator, and generators of one's own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["Generator", "default_generator", "initial_seed", "manual_seed", "seed"]
+
+_SEEDS = 2**64
+
+
+class Generator:
+    """A source of random numbers; a seed determines all that follows.
+
+    >>> g = qgrad.Generator().manual_seed(0)
+    >>> qgrad.randn(2, generator=g)
+    """
+
+    __slots__ = ("_seed", "numpy")
+
+    numpy: np.random.Generator
+
+    def __init__(self) -> None:
+        self.seed()
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start over from `seed`."""
+        if not isinstance(seed, (int, np.integer)) or not -(2**63) <= seed < _SEEDS:
+            raise ValueError(f"manual_seed: seed must be an int of at most 64 bits, got {seed!r}")
+        self._seed = int(seed) % _SEEDS
+        self.numpy = np.random.Generator(np.random.PCG64(self._seed))
+        return self
+
+    def seed(self) -> int:
+        """Start over from a random seed, and give it."""
+        entropy = np.random.SeedSequence().entropy
+        assert isinstance(entropy, int)
+        self.manual_seed(entropy % _SEEDS)
+        return self._seed
+
+    def initial_seed(self) -> int:
+        """The seed that the generator was started from."""
+        return self._seed
+
+    def get_state(self) -> dict[str, object]:
+        """The state, to go back to with `set_state`."""
+        return {"seed": self._seed, "state": self.numpy.bit_generator.state}
+
+    def set_state(self, state: dict[str, object]) -> Generator:
+        """Go back to a state that `get_state` gave."""
+        self._seed = int(state["seed"])  # type: ignore[call-overload]
+        self.numpy.bit_generator.state = state["state"]
+        return self
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator, and give it."""
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Seed the default generator at random, and give the seed."""
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()

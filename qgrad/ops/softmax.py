@@ -1,0 +1,59 @@
+"""Softmax and its logarithm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qgrad import kernels
+from qgrad.ops.elementwise import exp, is_float32
+from qgrad.ops.op import Value, op
+from qgrad.ops.promotion import numpy_dtype
+from qgrad.ops.reduction import sum
+from qgrad.ops.shape import normalize_dim
+
+__all__ = ["log_softmax", "softmax"]
+
+
+@op(onnx="Softmax", floating=True)
+def softmax(input: Value, dim: int, dtype: Any = None) -> Value:
+    """exp(input) / sum(exp(input)) along `dim`."""
+    input, axis = _prepare(input, dim, dtype)
+    if is_float32(input):
+        return kernels.softmax_f32(input.reshape(-1), 0).reshape(()) if input.ndim == 0 else (
+            kernels.softmax_f32(input, axis)
+        )
+    e = np.exp(input - _top(input, axis))
+    return e / np.add.reduce(e, axis=axis, keepdims=True)
+
+
+@softmax.rule("input")
+def softmax_dinput(g: Value, y: Value, dim: int) -> Value:
+    gy = g * y
+    return gy - y * sum(gy, dim, True)
+
+
+@op(onnx="LogSoftmax", floating=True)
+def log_softmax(input: Value, dim: int, dtype: Any = None) -> Value:
+    """The logarithm of the softmax along `dim`, without cancellation."""
+    input, axis = _prepare(input, dim, dtype)
+    if is_float32(input):
+        return kernels.log_softmax_f32(input, axis)
+    shifted = input - _top(input, axis)
+    return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
+
+
+@log_softmax.rule("input")
+def log_softmax_dinput(g: Value, y: Value, dim: int) -> Value:
+    return g - exp(y) * sum(g, dim, True)
+
+
+def _prepare(input: Any, dim: int, dtype: Any) -> tuple[Any, int]:
+    if dtype is not None:
+        input = input.astype(numpy_dtype(dtype))
+    return input, normalize_dim(dim, input.ndim)
+
+
+def _top(input: Any, axis: int) -> Any:
+    return np.maximum.reduce(input, axis=axis, keepdims=True) if input.size else 0

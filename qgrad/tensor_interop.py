@@ -1,0 +1,124 @@
+"""Tensors and the world outside: Python numbers and lists, NumPy, pickle, copy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qgrad.autograd.record import make
+from qgrad.autograd.variable import Variable
+
+__all__ = ["Interop"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Interop(Variable):
+    """The conversions of Tensor."""
+
+    __slots__ = ()
+
+    __array_ufunc__ = None  # so that `array * tensor` asks the tensor
+    __array_priority__ = 1000
+
+    def numpy(self, *, force: bool = False) -> Array:
+        """The array, sharing memory. Raises for a tensor that requires grad, unless `force`."""
+        if self._requires_grad and not force:
+            raise RuntimeError(
+                "numpy: this tensor requires grad, and gradients do not flow through arrays; use "
+                "x.detach().numpy()"
+            )
+        return self._data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self._requires_grad:
+            raise RuntimeError(
+                "numpy.asarray: this tensor requires grad, and gradients do not flow through "
+                "arrays; use x.detach().numpy()"
+            )
+        if copy is None:
+            return self._data if dtype is None else self._data.astype(dtype, copy=False)
+        if copy:
+            return np.array(self._data, dtype)
+        if dtype is not None and np.dtype(dtype) != self._data.dtype:
+            raise ValueError(f"numpy.asarray: {self._data.dtype} to {dtype} needs a copy")
+        return self._data
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        if self._data.size != 1:
+            raise ValueError(
+                f"item: only a tensor of one element is a number, this one has shape "
+                f"{list(self._data.shape)}; use x.tolist()"
+            )
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The elements as Python numbers in nested lists."""
+        return self._data.tolist()
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise ValueError(
+                f"bool: a tensor of shape {list(self._data.shape)} is neither true nor false; use "
+                "x.any() or x.all()"
+            )
+        return bool(self._data.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind not in "iub" or self._data.size != 1:
+            raise TypeError(
+                f"index: only an integer tensor of one element is an index, this one is "
+                f"{self._data.dtype} of shape {list(self._data.shape)}"
+            )
+        return int(self._data.item())
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len: a 0-d tensor has no length")
+        return len(self._data)
+
+    def __contains__(self, element: Any) -> bool:
+        other = element._data if isinstance(element, Variable) else element
+        return bool(np.any(self._data == other))
+
+    def __format__(self, spec: str) -> str:
+        if not self._data.ndim and not self._requires_grad:
+            return format(self._data.item(), spec)
+        return object.__format__(self, spec)
+
+    def __copy__(self) -> Any:
+        copied = make(self._data, type(self))
+        copied._node, copied._requires_grad, copied.grad = self._node, self._requires_grad, self.grad
+        copied._cell = self._cell
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if self._node is not None:
+            raise RuntimeError(
+                f"deepcopy: a tensor with history (made by {self._node.op.name}) cannot be copied; "
+                "use x.detach().clone()"
+            )
+        copied = make(self._data.copy(), type(self))
+        memo[id(self)] = copied
+        copied._requires_grad = self._requires_grad
+        if self.grad is not None:
+            copied.grad = self.grad.__deepcopy__(memo)
+        return copied
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        return rebuild, (type(self), np.ascontiguousarray(self._data), self._requires_grad)
+
+
+def rebuild(cls: type[Any], data: Array, requires_grad: bool) -> Any:
+    """A tensor from its pickle, in which history is not kept."""
+    tensor = make(np.asarray(data, data.dtype.type), cls)  # pickled dtypes are not NumPy's own
+    tensor._requires_grad = requires_grad
+    return tensor

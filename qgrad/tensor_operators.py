@@ -1,0 +1,123 @@
+"""What Python's operators do on a Tensor: each calls its op through the one door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from qgrad import ops
+from qgrad.autograd.in_place import assign, change
+from qgrad.autograd.variable import Variable
+from qgrad.ops.op import Op
+
+__all__ = ["Operators"]
+
+OPERANDS = (Variable, bool, int, float, np.ndarray, np.generic)
+
+
+def _binary(op: Op) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, OPERANDS):
+            return op(self, other)
+        return NotImplemented
+
+    return method
+
+
+def _reflected(op: Op) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, OPERANDS):
+            return op(other, self)
+        return NotImplemented
+
+    return method
+
+
+def _augmented(op: Op) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        if isinstance(other, OPERANDS):
+            return change(self, op, other)
+        return NotImplemented
+
+    return method
+
+
+def _unary(op: Op) -> Callable[[Any], Any]:
+    def method(self: Any) -> Any:
+        return op(self)
+
+    return method
+
+
+class Operators(Variable):
+    """The operators of Tensor. NumPy arrays and numbers are taken as operands on both sides."""
+
+    __slots__ = ()
+
+    __add__ = _binary(ops.add)
+    __sub__ = _binary(ops.sub)
+    __mul__ = _binary(ops.mul)
+    __truediv__ = _binary(ops.div)
+    __floordiv__ = _binary(ops.floor_divide)
+    __mod__ = _binary(ops.remainder)
+    __pow__ = _binary(ops.pow)
+    __matmul__ = _binary(ops.matmul)
+    __and__ = _binary(ops.bitwise_and)
+    __or__ = _binary(ops.bitwise_or)
+    __xor__ = _binary(ops.bitwise_xor)
+
+    __radd__ = _reflected(ops.add)
+    __rsub__ = _reflected(ops.sub)
+    __rmul__ = _reflected(ops.mul)
+    __rtruediv__ = _reflected(ops.div)
+    __rfloordiv__ = _reflected(ops.floor_divide)
+    __rmod__ = _reflected(ops.remainder)
+    __rpow__ = _reflected(ops.pow)
+    __rmatmul__ = _reflected(ops.matmul)
+    __rand__ = _reflected(ops.bitwise_and)
+    __ror__ = _reflected(ops.bitwise_or)
+    __rxor__ = _reflected(ops.bitwise_xor)
+
+    __iadd__ = _augmented(ops.add)
+    __isub__ = _augmented(ops.sub)
+    __imul__ = _augmented(ops.mul)
+    __itruediv__ = _augmented(ops.div)
+    __ifloordiv__ = _augmented(ops.floor_divide)
+    __imod__ = _augmented(ops.remainder)
+    __ipow__ = _augmented(ops.pow)
+    __iand__ = _augmented(ops.bitwise_and)
+    __ior__ = _augmented(ops.bitwise_or)
+    __ixor__ = _augmented(ops.bitwise_xor)
+
+    __eq__ = _binary(ops.eq)  # type: ignore[assignment]
+    __ne__ = _binary(ops.ne)  # type: ignore[assignment]
+    __lt__ = _binary(ops.lt)
+    __le__ = _binary(ops.le)
+    __gt__ = _binary(ops.gt)
+    __ge__ = _binary(ops.ge)
+
+    __neg__ = _unary(ops.neg)
+    __abs__ = _unary(ops.abs)
+    __invert__ = _unary(ops.bitwise_not)
+
+    __hash__ = object.__hash__
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __getitem__(self, index: Any) -> Any:
+        return ops.getitem(self, as_index(index))
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        assign(self, as_index(index), value)
+
+
+def as_index(index: Any) -> Any:
+    """An index in the form that ops keep: lists of numbers as arrays."""
+    if isinstance(index, list):
+        return np.asarray(index)
+    if isinstance(index, tuple):
+        return tuple(np.asarray(i) if isinstance(i, list) else i for i in index)
+    return index
