@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
+from qgrad import ops
 from qgrad.autograd.mode import is_grad_enabled
 from qgrad.graph.guards import Guard
 from qgrad.graph.ir import Node
@@ -14,7 +15,7 @@ from qgrad.graph.source import source_line
 from qgrad.graph.tracer import Tracer
 from qgrad.nn import module as nn_module
 from qgrad.nn.module import Module
-from qgrad.ops.op import Op, register_handler, registry
+from qgrad.ops.op import Op, register_handler
 from qgrad.symbolic import Expr, SymInt, is_size
 
 __all__ = ["Place", "Session"]
@@ -54,8 +55,13 @@ class Session:
     def call(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tracer:
         """The tracer for the value of an op call, cut off from gradients inside `no_grad`."""
         result = self.step(op, args, kwargs)
-        if self._grad_enabled and not is_grad_enabled():
-            result = self.step(registry["detach"], (result,), {})
+        base = args[0] if args else None
+        if op.view and isinstance(base, Tracer):
+            result.share_memory_with(base)
+        if self._grad_enabled and not is_grad_enabled() and op is not ops.detach:
+            cut = self.step(ops.detach, (result,), {})
+            cut.share_memory_with(result)
+            return cut
         return result
 
     def step(self, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tracer:

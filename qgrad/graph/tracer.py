@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import weakref
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from qgrad import ops
 from qgrad.dtypes import DType
 from qgrad.errors import TraceError
 from qgrad.graph.ir import Node
+from qgrad.ops.op import Op
 from qgrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -18,17 +22,18 @@ _BRANCH = (
     "Use qgrad.where(condition, a, b), or move the decision out of forward; "
     "decisions on shapes are fine."
 )
+_GRADIENT = "Take gradients of what the traced module returns."
 _VALUE = "Compute with the tensor itself, or move this out of forward."
 
 
 class Tracer(Tensor):
     """A Tensor without data: ops on it are handed to the session, which gives another Tracer.
 
-    `node` is the value it stands for, None for a parameter that no op has taken yet. Its data is
-    unknown to the model's code, which raises TraceError when it asks.
+    `node` is the value it stands for, None for a parameter that no op has taken yet (`target` is
+    its path). The data is unknown, and the model's code gets a TraceError when it asks for it.
     """
 
-    __slots__ = ("dtype", "node", "session", "shadows", "shape", "target")
+    __slots__ = ("aliases", "dtype", "node", "session", "shadows", "shape", "target")
 
     dtype: DType  # type: ignore[assignment]
     shape: tuple[int, ...]  # type: ignore[assignment]
@@ -41,33 +46,102 @@ class Tracer(Tensor):
         dtype: DType,
         target: str = "",
     ) -> Any:
-        """A tracer in `session`; `target` is the path of a parameter or buffer."""
+        """A tracer in `session` of this shape, in which free sizes are SymInts, and dtype."""
         self = object.__new__(cls)
         self.session = session
         self.node = node
         self.shape = shape
         self.dtype = dtype
         self.target = target
-        self.grad = self._node = self._cell = self._hooks = None
+        self.shadows = None
+        self.aliases = [weakref.ref(self)]
+        self.grad = self._node = self._cell = self._hooks = self._view = None
         self._requires_grad = False
-        return self
-
-    def become(self, other: Tracer) -> Tracer:
-        """Stand for the value of `other` from now on: what an in-place op does to this one."""
-        self.node, self.shape, self.dtype = other.node, other.shape, other.dtype
-        self.target = ""
         return self
 
     def refuse(self, what: str, way_out: str) -> NoReturn:
         """Raise TraceError: `what` cannot be recorded here, `way_out` is what to do instead."""
-        raise TraceError(
-            self.session.explain(f"{what} of a traced tensor ({self._text()})", way_out)
-        )
+        what = f"{what} of a traced tensor ({self._text()})"
+        raise TraceError(self.session.explain(what, way_out))
 
     def _text(self) -> str:
         sizes = ", ".join(map(str, self.shape))
         name = self.node.name if self.node is not None else self.target
         return f"{name}, {self.dtype!r}, shape ({sizes})"
+
+    # -- changes in place ------------------------------------------------------------------------
+
+    def share_memory_with(self, base: Tracer) -> None:
+        """Note that this is a view of `base`: a change of one would be seen in the other."""
+        base.aliases.append(weakref.ref(self))
+        self.aliases = base.aliases
+
+    def _in_place(self, op: Op, args: tuple[Any, ...]) -> Tracer:  # type: ignore[override]
+        """Stand for the result of the op from now on: all who hold this tensor see the change."""
+        what = f"in-place {op.name}"
+        if self.target:
+            self.refuse(what, "A graph does not change parameters and buffers.")
+        alive = [tracer for ref in self.aliases if (tracer := ref()) is not None]
+        if any(tracer is not self for tracer in alive):
+            way_out = "Another tensor shares its memory: write `x = x + y` instead of `x += y`."
+            self.refuse(what, way_out)
+        result = op(*args)
+        if list(map(int, result.shape)) != list(map(int, self.shape)):
+            self.refuse(f"{what} with a result of another shape", "Write `x = x + y`.")
+        if result.dtype is not self.dtype:
+            result = ops.cast(result, self.dtype)
+        self.node, self.shape, self.shadows = result.node, result.shape, result.shadows
+        return self
+
+    # -- what a tensor without data still knows --------------------------------------------------
+
+    @property
+    def ndim(self) -> int:
+        """The number of dims."""
+        return len(self.shape)
+
+    def dim(self) -> int:
+        """The number of dims."""
+        return len(self.shape)
+
+    def numel(self) -> int:
+        """The number of elements, a SymInt if a size is free."""
+        return math.prod(self.shape)
+
+    nelement = numel
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len: a 0-d tensor has no length")
+        return self.shape[0]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self.dtype.itemsize
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floats."""
+        return self.dtype.is_floating_point
+
+    def is_contiguous(self) -> bool:
+        """True: memory plays no part in a graph."""
+        return True
+
+    def detach(self) -> Any:
+        """The same value, without a gradient."""
+        return ops.detach(self)
+
+    @property
+    def data(self) -> Any:
+        """The same value, without a gradient."""
+        return ops.detach(self)
+
+    # -- what needs data -------------------------------------------------------------------------
 
     @property  # type: ignore[misc]
     def _data(self) -> Any:
@@ -79,6 +153,9 @@ class Tracer(Tensor):
 
     def __bool__(self) -> bool:
         self.refuse("bool()", "A graph has one path, but the code decides on data. " + _BRANCH)
+
+    def __contains__(self, element: Any) -> bool:
+        self.refuse("`in`", "A graph has one path, but the code decides on data. " + _BRANCH)
 
     def __int__(self) -> int:
         self.refuse("int()", _VALUE)
@@ -100,16 +177,27 @@ class Tracer(Tensor):
         """Refused: the values are not known during the trace."""
         self.refuse("tolist()", _VALUE)
 
-    def numpy(self, *args: Any, **kwargs: Any) -> Any:
+    def numpy(self, *, force: bool = False) -> Any:
         """Refused: the values are not known during the trace."""
         self.refuse("numpy()", _VALUE)
 
     def backward(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refused: gradients are taken of the traced module's results."""
-        self.refuse("backward()", "Call backward() on what the traced module returns.")
+        self.refuse("backward()", _GRADIENT)
+
+    def register_hook(self, hook: Any) -> NoReturn:
+        """Refused: gradients are taken of the traced module's results."""
+        self.refuse("register_hook()", _GRADIENT)
+
+    def retain_grad(self) -> NoReturn:
+        """Refused: gradients are taken of the traced module's results."""
+        self.refuse("retain_grad()", _GRADIENT)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tracer:
         return self
+
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
 
     def __repr__(self) -> str:
         return f"Tracer({self._text()})"
