@@ -8,12 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qgrad import kernels
+from qgrad.autograd.variable import Variable
 from qgrad.dtypes import DType, float32
 from qgrad.errors import QParamError
+from qgrad.ops.op import Op
 from qgrad.qparams import QParams
 from qgrad.tensor import Tensor
 
 __all__ = ["FakeQuantized"]
+
+# What autograd keeps with a tensor, besides its values.
+_STATE = tuple(name for name in Variable.__slots__ if name not in ("__weakref__", "_data"))
 
 
 class FakeQuantized(Tensor):
@@ -32,7 +37,8 @@ class FakeQuantized(Tensor):
     def __new__(cls, codes: NDArray[Any], qparams: QParams) -> FakeQuantized:
         """Share the memory of `codes`."""
         self: FakeQuantized = object.__new__(cls)
-        self._node = self._cell = self._hooks = self.grad = None
+        for name in _STATE:
+            setattr(self, name, None)
         self._requires_grad = False
         self.codes = codes
         self.qparams = qparams
@@ -66,9 +72,14 @@ class FakeQuantized(Tensor):
 
     def attached_to(self, history: Tensor) -> FakeQuantized:
         """The same codes with the place in the autograd graph that `history` has."""
+        twin = self.detach()
+        twin._node, twin._requires_grad = history._node, history._requires_grad
+        return twin
+
+    def detach(self) -> FakeQuantized:
+        """The same codes without history."""
         twin = FakeQuantized(self.codes, self.qparams)
         twin._values = self._values
-        twin._node, twin._requires_grad = history._node, history._requires_grad
         return twin
 
     def int_repr(self) -> Tensor:
@@ -99,5 +110,21 @@ class FakeQuantized(Tensor):
         axis = "" if qp.axis is None else f", axis={qp.axis}"
         return f"{values}, scale={scale}, zero_point={zero_point}{axis})"
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def _in_place(self, op: Op, args: tuple[Any, ...]) -> Any:  # type: ignore[override]
+        raise RuntimeError(
+            f"{op.name}_: a tensor of codes cannot be changed in place; make a new tensor, or "
+            "change x.dequantize()"
+        )
+
+    def dequantize(self) -> Tensor:
+        """A plain float32 tensor of the values, with memory of its own and without history."""
+        return Tensor._make(np.array(self._data))
+
+    def __copy__(self) -> FakeQuantized:
+        return self.attached_to(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FakeQuantized:
+        return FakeQuantized(self.codes.copy(), self.qparams)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         return FakeQuantized, (self.codes, self.qparams)

@@ -225,8 +225,8 @@ class FixedQParamsObserver(ObserverBase):
         fixed = QParams.of(scale, zero_point, dtype, quant_min, quant_max)
         self.qscheme = qscheme
         self.quant_min, self.quant_max = fixed.qmin, fixed.qmax
-        self.register_buffer("scale", box(np.atleast_1d(fixed.scale)))
-        self.register_buffer("zero_point", box(np.atleast_1d(fixed.zero_point)))
+        self.register_buffer("scale", box(np.array(fixed.scale, ndmin=1)))
+        self.register_buffer("zero_point", box(np.array(fixed.zero_point, ndmin=1)))
 
     @property
     def observed(self) -> bool:

@@ -73,7 +73,7 @@ class ObserverBase(WithArgs, Module):
     def calculate_qparams(self) -> tuple[Any, Any]:
         """`(scale, zero_point)` as Tensors of shape (1,), or (channels,) per channel."""
         qp = self.qparams()
-        return box(np.atleast_1d(qp.scale)), box(np.atleast_1d(qp.zero_point))
+        return box(np.array(qp.scale, ndmin=1)), box(np.array(qp.zero_point, ndmin=1))
 
 
 class UniformQuantizationObserverBase(ObserverBase):

@@ -261,8 +261,13 @@ class TestFakeQuantized:
     def test_values_are_read_only(self):
         """A change in place would leave the codes behind, so it is refused."""
         x = FakeQuantized(np.array([3], np.uint8), self.per_tensor)
-        with pytest.raises((ValueError, RuntimeError)):
+        with pytest.raises(RuntimeError, match="add_: a tensor of codes"):
             x += 1.0
+        with pytest.raises(ValueError, match="read-only"):
+            x._data[0] = 1.0
+        y = x.dequantize()
+        y += 1.0
+        assert (x.tolist(), y.tolist()) == ([0.0], [1.0])
 
     def test_scale_and_zero_point(self):
         """q_scale and q_zero_point are numbers, and refuse a per-channel tensor."""

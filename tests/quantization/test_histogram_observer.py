@@ -112,10 +112,10 @@ def test_near_the_best_range_there_is():
     assert squared_error(x, observer.qparams()) <= best * 1.05
 
 
-@given(st.floats(1e-30, 1e30, width=32))
-def test_scale_of_the_data_does_not_matter(factor):
+@given(st.integers(-100, 100))
+def test_scale_of_the_data_does_not_matter(exponent):
     """Data times a power of two gives the scale times that power: the search is scale free."""
-    power = np.float32(2.0 ** np.floor(np.log2(factor)))
+    power = np.float32(2.0**exponent)
     x = np.random.default_rng(0).standard_normal(500).astype(np.float32)
     scales = []
     for data in (x, x * power):
