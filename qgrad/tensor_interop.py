@@ -114,7 +114,7 @@ class Interop(Variable):
         return copied
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return rebuild, (type(self), np.ascontiguousarray(self._data), self._requires_grad)
+        return rebuild, (type(self), np.asarray(self._data, order="C"), self._requires_grad)
 
 
 def rebuild(cls: type[Any], data: Array, requires_grad: bool) -> Any:
