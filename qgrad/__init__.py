@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qgrad import autograd, ops
+from qgrad import autograd, nn, ops, optim
 from qgrad.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from qgrad.creation import (
     arange,
@@ -182,6 +182,7 @@ from qgrad.random import (
     randperm,
     seed,
 )
+from qgrad.serialize import load, load_file, save, save_file
 from qgrad.tensor import Tensor
 
 __version__ = "0.1.0"
@@ -256,10 +257,10 @@ __all__ = [
     "index_select",
     "initial_seed",
     "int",
+    "int8",
     "int16",
     "int32",
     "int64",
-    "int8",
     "is_grad_enabled",
     "isfinite",
     "isinf",
@@ -267,6 +268,8 @@ __all__ = [
     "layer_norm",
     "le",
     "linspace",
+    "load",
+    "load_file",
     "log",
     "log1p",
     "log_softmax",
@@ -293,18 +296,20 @@ __all__ = [
     "narrow",
     "ne",
     "neg",
+    "nn",
     "no_grad",
     "norm",
     "normal",
     "ones",
     "ones_like",
     "ops",
+    "optim",
     "outer",
     "permute",
     "pow",
     "prod",
-    "qint32",
     "qint8",
+    "qint32",
     "quint4x2",
     "quint8",
     "rand",
@@ -319,6 +324,8 @@ __all__ = [
     "reshape",
     "round",
     "rsqrt",
+    "save",
+    "save_file",
     "scatter_add",
     "seed",
     "select",

@@ -116,6 +116,14 @@ from qgrad.ops.indexing import (
 from qgrad.ops.matmul import linear, linear_shape_error, matmul
 from qgrad.ops.norm import batch_norm, batch_norm_affine, layer_norm
 from qgrad.ops.op import Op, op, register_handler, registry
+from qgrad.ops.pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
+    max_pool1d,
+    max_pool2d,
+)
 from qgrad.ops.promotion import get_default_dtype, set_default_dtype
 from qgrad.ops.quantize import fake_quantize, straight_through
 from qgrad.ops.reduction import (
@@ -159,6 +167,8 @@ __all__ = [
     "Generator",
     "Op",
     "abs",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
     "add",
     "addmm",
     "all",
@@ -168,6 +178,8 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
+    "avg_pool1d",
+    "avg_pool2d",
     "batch_norm",
     "batch_norm_affine",
     "bitwise_and",
@@ -183,7 +195,6 @@ __all__ = [
     "clamp",
     "clone",
     "contiguous",
-    "detach",
     "conv1d",
     "conv2d",
     "conv2d_dinput",
@@ -192,6 +203,7 @@ __all__ = [
     "cos",
     "cosh",
     "cumsum",
+    "detach",
     "diagonal",
     "div",
     "dot",
@@ -241,6 +253,8 @@ __all__ = [
     "masked_fill",
     "matmul",
     "max",
+    "max_pool1d",
+    "max_pool2d",
     "maximum",
     "mean",
     "min",

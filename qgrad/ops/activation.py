@@ -110,8 +110,7 @@ def silu_dinput(g: Value, input: Value) -> Value:
 
 @op(quantize="lut", onnx="Gelu", floating=True)
 def gelu(input: Value, approximate: str = "none") -> Value:
-    """input * Phi(input), Phi the normal distribution function; or by tanh if `approximate` says so.
-    """
+    """input * Phi(input), Phi the normal distribution function; approximate="tanh" is cheaper."""
     if approximate == "none":
         return unary("gelu", input, lambda x: x * 0.5 * per_element(math.erfc)(-x * _SQRT_HALF))
     if approximate == "tanh":

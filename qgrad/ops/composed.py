@@ -85,7 +85,7 @@ def split(
         sizes = list(split_size_or_sections)
         total = math.fsum(sizes)
         if total != size or any(n < 0 for n in sizes):
-            raise ValueError(f"split: sections {sizes} do not add up to {size}, the size of dim {dim}")
+            raise ValueError(f"split: sections {sizes} do not add up to {size}, the size of {dim=}")
     parts, start = [], 0
     for n in sizes:
         parts.append(getitem(tensor, _along(dim, slice(start, start + n))))
@@ -131,7 +131,8 @@ def repeat(input: Value, *sizes: int) -> Value:
 
 def _sizes(sizes: Sequence[Any]) -> tuple[int, ...]:
     """f(2, 3) and f((2, 3)) mean the same."""
-    return tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else tuple(sizes)
+    first = sizes[0] if sizes else ()
+    return tuple(first) if isinstance(first, (tuple, list)) else tuple(sizes)
 
 
 def max(input: Value, dim: Any = None, keepdim: bool = False) -> Any:

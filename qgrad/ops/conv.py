@@ -193,8 +193,7 @@ def _add_columns(columns: Any, shape: tuple[int, ...], geometry: _Geometry) -> A
 
 def _grouped(grad: Any, groups: int) -> Any:
     """[B, O, OH, OW] as [groups, O/groups, B * OH * OW]."""
-    batch, outputs = grad.shape[:2]
-    return grad.swapaxes(0, 1).reshape(groups, outputs // groups, -1)
+    return grad.swapaxes(0, 1).reshape(groups, grad.shape[1] // groups, -1)
 
 
 @conv2d.rule("input")

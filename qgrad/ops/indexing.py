@@ -101,7 +101,9 @@ def gather_dinput(g: Value, input_shape: tuple[int, ...], dim: int, index: Value
 def scatter_zeros(input: Value, shape: tuple[int, ...], dim: int, index: Value) -> Value:
     """Zeros of `shape` with `input` added at `index` along `dim`: the transpose of gather."""
     y = np.zeros(shape, input.dtype)
-    np.add.at(y, _along(y, dim, index), input)
+    # NumPy has a fast way for flat indices only.
+    flat = np.ravel_multi_index(_along(y, dim, index), shape) if y.ndim else np.zeros_like(index)
+    np.add.at(y.reshape(-1), flat.reshape(-1), input.reshape(-1))
     return y
 
 

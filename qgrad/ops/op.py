@@ -171,6 +171,7 @@ class Op:
         self.plans: dict[int, Plan | None] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute on whatever the arguments are: arrays, Tensors, tracers, symbolic values."""
         best: Handler | None = None
         for value in args:
             handler = _handlers[type(value)]
@@ -194,7 +195,7 @@ class Op:
 
     @property
     def elementwise(self) -> bool:
-        """Whether the result has the shape of the (broadcast) operands, so that it can replace one."""
+        """Whether the result has the broadcast shape of the operands, so that it can replace one."""
         return self.broadcasts or self.quantize == "lut"
 
     def __repr__(self) -> str:

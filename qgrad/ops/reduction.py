@@ -222,7 +222,7 @@ def logsumexp(input: Value, dim: Dims, keepdim: bool = False) -> Value:
     """log(sum(exp(input))) over `dim`, without overflow."""
     axes = normalize_dims(dim, input.ndim)
     if _count(input.shape, dim) == 0:
-        return np.full(np.add.reduce(input, axis=axes, keepdims=keepdim).shape, -np.inf, input.dtype)
+        return np.log(np.add.reduce(input, axis=axes, keepdims=keepdim))  # of 0: -inf
     top = np.maximum.reduce(input, axis=axes, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     total = np.add.reduce(np.exp(input - top), axis=axes, keepdims=True)

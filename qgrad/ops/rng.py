@@ -16,19 +16,29 @@ class Generator:
     >>> qgrad.randn(2, generator=g)
     """
 
-    __slots__ = ("_seed", "numpy")
+    __slots__ = ("_numpy", "_seed")
 
-    numpy: np.random.Generator
+    # NumPy loads its random numbers on first use, so nothing is drawn before then.
+    _numpy: np.random.Generator | None
+    _seed: int
 
     def __init__(self) -> None:
-        self.seed()
+        self._numpy = None
+
+    @property
+    def numpy(self) -> np.random.Generator:
+        """NumPy's generator, which draws the numbers."""
+        if self._numpy is None:
+            self.seed()
+        assert self._numpy is not None
+        return self._numpy
 
     def manual_seed(self, seed: int) -> Generator:
         """Start over from `seed`."""
         if not isinstance(seed, (int, np.integer)) or not -(2**63) <= seed < _SEEDS:
             raise ValueError(f"manual_seed: seed must be an int of at most 64 bits, got {seed!r}")
         self._seed = int(seed) % _SEEDS
-        self.numpy = np.random.Generator(np.random.PCG64(self._seed))
+        self._numpy = np.random.Generator(np.random.PCG64(self._seed))
         return self
 
     def seed(self) -> int:
@@ -40,11 +50,13 @@ class Generator:
 
     def initial_seed(self) -> int:
         """The seed that the generator was started from."""
+        if self._numpy is None:
+            self.seed()
         return self._seed
 
     def get_state(self) -> dict[str, object]:
         """The state, to go back to with `set_state`."""
-        return {"seed": self._seed, "state": self.numpy.bit_generator.state}
+        return {"seed": self.initial_seed(), "state": self.numpy.bit_generator.state}
 
     def set_state(self, state: dict[str, object]) -> Generator:
         """Go back to a state that `get_state` gave."""
