@@ -30,6 +30,7 @@ __all__ = [
     "multiplier",
     "quantize",
     "quantize_bias",
+    "refuse_nan",
     "requantize",
     "weight_scale_floor",
 ]
@@ -265,6 +266,17 @@ def check_accumulator(k: int, bias_q: I32, where: str) -> None:
         )
 
 
+def refuse_nan(x: NDArray[Any], op: str) -> None:
+    """Raise ValueError with the number and place of NaN, if there is one: it has no code."""
+    nan = np.isnan(x)
+    if nan.any():
+        at = tuple(map(int, np.argwhere(nan)[0])) if x.ndim else ()
+        raise ValueError(
+            f"{op}: the input holds NaN ({int(nan.sum())} of {x.size} values, the first at index "
+            f"{at}); NaN has no code. Remove it, or find the operation that made it"
+        )
+
+
 def _steps(x: NDArray[Any], qp: QParams, op: str) -> tuple[NDArray[Any], NDArray[Any]]:
     """rne(x / s), and the zero point in the same float type: the smallest that is exact here."""
     if x.dtype.kind != "f":
@@ -272,12 +284,7 @@ def _steps(x: NDArray[Any], qp: QParams, op: str) -> tuple[NDArray[Any], NDArray
     scale, zero_point = qp.along(x.shape, op)
     with np.errstate(over="ignore"):
         steps = np.rint(x.astype(np.float32, copy=False) / scale)
-    if np.isnan(steps).any():
-        at = tuple(map(int, np.argwhere(np.isnan(steps))[0])) if x.ndim else ()
-        raise ValueError(
-            f"{op}: x holds NaN ({int(np.isnan(x).sum())} of {x.size} values, the first at index "
-            f"{at}); NaN has no code. Remove it, or find the operation that made it"
-        )
+    refuse_nan(steps, op)
     exact = np.float32 if qp.dtype.itemsize == 1 else np.float64
     return np.asarray(steps, exact), zero_point.astype(exact)
 

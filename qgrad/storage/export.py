@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..kernels.extension import core
+
 __all__ = ["BufferExporter"]
 
 if TYPE_CHECKING:
@@ -18,11 +20,11 @@ if TYPE_CHECKING:
         __slots__ = ()
 
 else:
-    try:
-        from .._core import BufferExporter
-    except ImportError:  # not built, or built before this type
+    if core is None:
 
         class BufferExporter:
             """Exports nothing: the best there is without the extension."""
 
             __slots__ = ()
+    else:
+        BufferExporter = core.BufferExporter
