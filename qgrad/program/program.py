@@ -79,8 +79,16 @@ class Program:
         return [found[name] for name in self.outputs]
 
     def codes(self, *inputs: Any) -> dict[str, NDArray[np.uint8]]:
-        """The codes of every quantized value for these inputs, by name, in logical layout."""
-        names = [name for name, value in self.values.items() if value.dtype == "uint8"]
+        """The codes of every quantized value for these inputs, by name, in logical layout.
+
+        Copies that `convert` makes on the way (another layout) have an `@` in their name; they are
+        left out.
+        """
+        names = [
+            name
+            for name, value in self.values.items()
+            if value.dtype == "uint8" and "@" not in name
+        ]
         return self._interpret(self._checked(tuple(map(unbox, inputs))), names)
 
     @property

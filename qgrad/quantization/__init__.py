@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qgrad.quantization.convert import convert
 from qgrad.quantization.fake_quantize import (
     FakeQuantize,
     FakeQuantized,
@@ -16,6 +17,7 @@ from qgrad.quantization.fake_quantize import (
     enable_fake_quant,
     enable_observer,
 )
+from qgrad.quantization.float_lowering import supported_ops
 from qgrad.quantization.observer import (
     FixedQParamsObserver,
     HistogramObserver,
@@ -32,6 +34,8 @@ from qgrad.quantization.observer import (
     default_per_channel_weight_observer,
     default_weight_observer,
 )
+from qgrad.quantization.prepare import prepare, prepare_qat
+from qgrad.quantization.prepared import PreparedModel
 from qgrad.quantization.qconfig import (
     QConfig,
     default_per_channel_qconfig,
@@ -58,12 +62,14 @@ __all__ = [
     "MovingAveragePerChannelMinMaxObserver",
     "ObserverBase",
     "PerChannelMinMaxObserver",
+    "PreparedModel",
     "QConfig",
     "QConfigMapping",
     "Resolution",
     "Resolved",
     "Rule",
     "UniformQuantizationObserverBase",
+    "convert",
     "default_fake_quant",
     "default_fixed_qparams_range_0to1_fake_quant",
     "default_fixed_qparams_range_0to1_observer",
@@ -87,5 +93,8 @@ __all__ = [
     "get_default_qat_qconfig_mapping",
     "get_default_qconfig",
     "get_default_qconfig_mapping",
+    "prepare",
+    "prepare_qat",
     "qconfig_equals",
+    "supported_ops",
 ]

@@ -110,7 +110,7 @@ class FakeQuantized(Tensor):
         axis = "" if qp.axis is None else f", axis={qp.axis}"
         return f"{values}, scale={scale}, zero_point={zero_point}{axis})"
 
-    def _in_place(self, op: Op, args: tuple[Any, ...]) -> Any:  # type: ignore[override]
+    def _in_place(self, op: Op, args: tuple[Any, ...]) -> Any:
         raise RuntimeError(
             f"{op.name}_: a tensor of codes cannot be changed in place; make a new tensor, or "
             "change x.dequantize()"
