@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qgrad import autograd, nn, ops, optim
 from qgrad.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from qgrad.config import show_config
 from qgrad.creation import (
     arange,
     as_tensor,
@@ -167,6 +168,7 @@ from qgrad.ops import (
     var_mean,
     where,
 )
+from qgrad.program import Program
 from qgrad.qparams import QParams
 from qgrad.qtensor import (
     QScheme,
@@ -221,9 +223,9 @@ from qgrad.storage import (
     TypedStorage,
     UntypedStorage,
 )
+from qgrad.symbolic import SymInt
 from qgrad.tensor import Tensor
-
-__version__ = "0.1.0"
+from qgrad.version import __version__
 
 __all__ = [
     "BoolStorage",
@@ -237,6 +239,7 @@ __all__ = [
     "HalfStorage",
     "IntStorage",
     "LongStorage",
+    "Program",
     "QInt8Storage",
     "QInt32Storage",
     "QParams",
@@ -245,6 +248,7 @@ __all__ = [
     "QUInt4x2Storage",
     "QUInt8Storage",
     "ShortStorage",
+    "SymInt",
     "Tensor",
     "TypedStorage",
     "UntypedStorage",
@@ -311,6 +315,7 @@ __all__ = [
     "gather",
     "ge",
     "get_default_dtype",
+    "graph",
     "gt",
     "half",
     "index_select",
@@ -379,6 +384,7 @@ __all__ = [
     "q_zero_point",
     "qint8",
     "qint32",
+    "quantization",
     "quantize_per_channel",
     "quantize_per_tensor",
     "quantize_per_tensor_dynamic",
@@ -405,6 +411,7 @@ __all__ = [
     "set_default_dtype",
     "set_grad_enabled",
     "short",
+    "show_config",
     "sigmoid",
     "sign",
     "sin",

@@ -23,7 +23,7 @@ def config_text() -> str:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}",
-        "extension": "loaded" if kernels.compiled() else "missing (NumPy kernels, slow)",
+        "extension": "missing (NumPy kernels, slow)" if kernels.isa() == "reference" else "loaded",
         "isa": f"{kernels.isa()} (of {', '.join(kernels.available_isas())})",
         "cpu features": ", ".join(kernels.cpu_features()) or "none known",
         "threads": f"1 for kernels, {_cpus()} CPUs usable",

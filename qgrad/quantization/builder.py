@@ -15,7 +15,7 @@ from qgrad.symbolic import SymInt
 
 
 class Builder:
-    """Values carry the names of the graph's nodes; copies made on the way have an ``@`` in theirs."""
+    """Values carry the names of the graph's nodes; copies on the way have an ``@`` in theirs."""
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
@@ -36,9 +36,11 @@ class Builder:
         self._aliases[node.name] = value
 
     def layout(self, value: str) -> str:
+        """Where the channels of a value lie: "row" or "cl" (last)."""
         return self.values[value].layout
 
     def qparams_or_none(self, value: str) -> QParams | None:
+        """The QParams of a value, None for floats."""
         return self.values[value].qparams
 
     def qparams(self, value: str) -> QParams:

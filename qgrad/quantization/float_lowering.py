@@ -1,4 +1,4 @@
-"""Float instructions: what has no integer form, or was configured to stay float, in the same program.
+"""Float instructions: what has no integer form, or stays float, in the same program.
 
 Each entry calls the kernel that the op's own forward calls, so the bits are equal by construction.
 """

@@ -43,7 +43,8 @@ def constant_nodes(graph: Graph) -> set[Node]:
     """Nodes that no input reaches: parameters, constants, and what is computed from them alone."""
     found: set[Node] = set()
     for node in graph.nodes:
-        if node.kind in ("param", "const") or (node.kind == "op" and all(n in found for n in nodes_in((node.args, node.kwargs)))):
+        given = node.kind in ("param", "const")
+        if given or (node.kind == "op" and found.issuperset(graph.inputs_of(node))):
             found.add(node)
     return found
 

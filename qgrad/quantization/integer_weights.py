@@ -1,4 +1,4 @@
-"""From trained float weights to what the integer kernel reads; used by the prepared model and by convert."""
+"""From float weights to what the integer kernel reads; for the prepared model and for convert."""
 
 from __future__ import annotations
 

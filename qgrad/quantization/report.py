@@ -26,6 +26,7 @@ class PrepareReport:
     nodes: list[NodeReport] = field(default_factory=list)
 
     def add(self, node: NodeReport) -> None:
+        """Append one node."""
         self.nodes.append(node)
 
     def by_rule(self) -> dict[Any, list[NodeReport]]:

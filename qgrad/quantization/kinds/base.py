@@ -1,4 +1,4 @@
-"""What a quantized kind of node must know: its float meaning, its integer kernel, its instruction."""
+"""What a quantized kind of node knows: float meaning, integer kernel, instruction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class QuantSpec:
     """How one node of a prepared graph is quantized; ``node.quant`` holds it.
 
     ``output`` and ``weight`` are the paths of its fake quantizers in the prepared model (None: the
-    node keeps the codes of its input, or has no weight). ``activation`` names a fused ReLU or ReLU6.
+    node keeps the codes of its input, or has no weight). ``activation``: a fused "relu" or "relu6".
     """
 
     kind: str
@@ -42,6 +42,7 @@ class Call:
 
     @property
     def spec(self) -> QuantSpec:
+        """What `prepare` decided for the node."""
         spec = self.node.quant
         assert isinstance(spec, QuantSpec)
         return spec

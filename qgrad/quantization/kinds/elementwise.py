@@ -130,6 +130,7 @@ def requantize_table(x: QParams, y: QParams) -> np.ndarray:
 
 
 def run_op(call: Call) -> Tensor:
+    """The op itself, on floats."""
     op = call.node.op
     assert op is not None
     return op(**call.arguments)

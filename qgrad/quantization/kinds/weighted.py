@@ -21,7 +21,7 @@ class Weighted:
     """Shared by linear and convolution: the float meaning and the weights as integers."""
 
     def compute(self, call: Call, quantize_weight: Callable[[Tensor], Tensor]) -> Tensor:
-        """Float result with the weight passed through ``quantize_weight`` (identity to calibrate)."""
+        """Float result, the weight passed through ``quantize_weight`` (identity to calibrate)."""
         norm = call.batch_norm
         if norm is not None and bool(norm["training"]):
             return apply_activation(call, _with_batch_statistics(call, quantize_weight))
@@ -166,9 +166,9 @@ def folded(call: Call) -> tuple[Tensor, Tensor | None]:
 def _with_batch_statistics(call: Call, quantize_weight: Callable[[Tensor], Tensor]) -> Tensor:
     """QAT training: quantize the weight as it will be deployed, normalise by the batch.
 
-    The weight is quantized after the running factor was multiplied in, and the result divided by it
-    again (Jacob et al. 2018, section 3.2). A factor of exactly 0 counts as 1 there: nothing is lost,
-    since a symmetric per-channel grid scales with its weights, and gamma still learns.
+    The weight is quantized after the running factor was multiplied in, and the result divided by
+    it again (Jacob et al. 2018, section 3.2). A factor of exactly 0 counts as 1 there: nothing is
+    lost, since a symmetric per-channel grid scales with its weights, and gamma still learns.
     """
     norm = dict(call.batch_norm or {})
     weight, bias = call.arguments["weight"], call.arguments["bias"]
