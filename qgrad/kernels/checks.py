@@ -26,6 +26,8 @@ def fail(op: str, rule: str, **arguments: Any) -> NoReturn:
 
 def checked_array(op: str, name: str, x: Any, dtype: Any, ndim: int | None = None) -> NDArray[Any]:
     """`x`, an array of `dtype`, as C-contiguous aligned memory; a copy only if it was not."""
+    if isinstance(x, np.generic):  # what NumPy makes of results without dimensions
+        x = np.asarray(x)
     if not isinstance(x, np.ndarray) or x.dtype != dtype:
         raise DTypeError(
             f"{op}: {name} must be an array of {np.dtype(dtype)}, got {show(x)}; use .astype()"

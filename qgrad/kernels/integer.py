@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .. import dtypes
 from ..errors import DTypeError, QParamError
-from ..qparams import QParams, check_accumulator
+from ..qparams import check_accumulator
 from . import reference
 from .checks import checked_array, checked_codes, checked_ints, checked_scale, fail, show
 from .extension import core
@@ -37,11 +36,6 @@ I32 = NDArray[np.int32]
 S8 = NDArray[np.int8]
 U8 = NDArray[np.uint8]
 
-_CODE_DTYPES = {
-    np.dtype(np.uint8): dtypes.quint8,
-    np.dtype(np.int8): dtypes.qint8,
-    np.dtype(np.int32): dtypes.qint32,
-}
 MAX_AVG_POOL_PIXELS = 8_000_000  # times 255 is just below 2^31
 
 
@@ -60,29 +54,32 @@ def quantize(
     array([3, 5, 0], dtype=uint8)
     """
     x = checked_array("quantize", "x", x, np.float32)
-    qp = _qparams("quantize", np.dtype(dtype), x, scale, zero_point, qmin, qmax, axis)
+    _check_channels("quantize", x, np.dtype(dtype), axis)
+    qp = reference.code_qparams(x, scale, zero_point, axis, dtype, (qmin, qmax))
+    qp.along(x.shape, "quantize")
     codes = None
     if core is not None:
         along = -1 if qp.axis is None else qp.axis
         s, z = qp.scale.reshape(-1), qp.zero_point.reshape(-1)
         codes = core.quantize(x, s, z, qp.qmin, qp.qmax, along, np.dtype(dtype))
-    return reference.quantize(x, qp) if codes is None else codes  # which says where NaN is
+    if codes is None:  # NaN, and the reference says where
+        return reference.quantize(x, scale, zero_point, qmin, qmax, axis, dtype)
+    return codes
 
 
 def dequantize(
     codes: NDArray[Any], scale: ArrayLike, zero_point: ArrayLike, axis: int | None = None
 ) -> F32:
     """The float32 values that codes of uint8, int8 or int32 stand for."""
-    if not isinstance(codes, np.ndarray) or codes.dtype not in _CODE_DTYPES:
-        raise DTypeError(
-            f"dequantize: codes must be an array of uint8, int8 or int32, got {show(codes)}"
-        )
-    codes = checked_array("dequantize", "codes", codes, codes.dtype)
-    kind = _CODE_DTYPES[codes.dtype]
-    assert kind.qmin is not None and kind.qmax is not None  # a quantized dtype has both
-    qp = _qparams("dequantize", codes.dtype, codes, scale, zero_point, kind.qmin, kind.qmax, axis)
+    op = "dequantize"
+    if not isinstance(codes, (np.ndarray, np.generic)):
+        raise DTypeError(f"{op}: codes must be an array, got {show(codes)}")
+    _check_channels(op, codes, codes.dtype, axis)
+    codes = checked_array(op, "codes", codes, codes.dtype)
+    qp = reference.code_qparams(codes, scale, zero_point, axis, codes.dtype)
+    qp.along(codes.shape, op)
     if core is None:
-        return reference.dequantize(codes, qp)
+        return reference.dequantize(codes, scale, zero_point, axis)
     along = -1 if qp.axis is None else qp.axis
     return core.dequantize(codes, qp.scale.reshape(-1), qp.zero_point.reshape(-1), along)
 
@@ -237,24 +234,11 @@ def lut_u8(x: U8, table: U8) -> U8:
     return (core or reference).lut_u8(x, table)
 
 
-def _qparams(
-    op: str,
-    dtype: np.dtype[Any],
-    x: NDArray[Any],
-    scale: ArrayLike,
-    zero_point: ArrayLike,
-    qmin: int,
-    qmax: int,
-    axis: int | None,
-) -> QParams:
-    if dtype not in _CODE_DTYPES:
+def _check_channels(op: str, x: NDArray[Any], dtype: np.dtype[Any], axis: int | None) -> None:
+    if dtype not in reference.CODE_DTYPES:
         raise DTypeError(f"{op}: codes are uint8, int8 or int32, not {dtype}")
     if axis is not None and not -x.ndim <= axis < x.ndim:
         fail(op, f"axis={axis} is not an axis of x", x=x)
-    along = None if axis is None else axis % x.ndim
-    qp = QParams.of(scale, zero_point, _CODE_DTYPES[dtype], qmin, qmax, along)
-    qp.along(x.shape, op)
-    return qp
 
 
 def _per_output(op: str, bias: I32, mult: F32, outputs: int, depth: int) -> tuple[I32, F32]:

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from .. import qparams
+from .. import dtypes, qparams
 from .float_reference import fma
 
 F32 = NDArray[np.float32]
@@ -21,15 +21,46 @@ I32 = NDArray[np.int32]
 S8 = NDArray[np.int8]
 U8 = NDArray[np.uint8]
 
+CODE_DTYPES = {
+    np.dtype(np.uint8): dtypes.quint8,
+    np.dtype(np.int8): dtypes.qint8,
+    np.dtype(np.int32): dtypes.qint32,
+}
 
-def quantize(x: F32, qp: qparams.QParams) -> NDArray[Any]:
+
+def quantize(
+    x: F32,
+    scale: ArrayLike,
+    zero_point: ArrayLike,
+    qmin: int,
+    qmax: int,
+    axis: int | None = None,
+    dtype: DTypeLike = np.uint8,
+) -> NDArray[Any]:
     """q = clamp(rne(x / s) + z, qmin, qmax)"""
-    return qparams.quantize(x, qp)
+    return qparams.quantize(x, code_qparams(x, scale, zero_point, axis, dtype, (qmin, qmax)))
 
 
-def dequantize(codes: NDArray[Any], qp: qparams.QParams) -> F32:
+def dequantize(
+    codes: NDArray[Any], scale: ArrayLike, zero_point: ArrayLike, axis: int | None = None
+) -> F32:
     """x = float32(q - z) * s"""
-    return qparams.dequantize(codes, qp)
+    return qparams.dequantize(codes, code_qparams(codes, scale, zero_point, axis, codes.dtype))
+
+
+def code_qparams(
+    x: NDArray[Any],
+    scale: ArrayLike,
+    zero_point: ArrayLike,
+    axis: int | None,
+    dtype: DTypeLike,
+    codes: tuple[int, int] | None = None,
+) -> qparams.QParams:
+    """The checked QParams of plain arguments; all codes of `dtype` unless `codes` is given."""
+    kind = CODE_DTYPES[np.dtype(dtype)]
+    low, high = codes or (kind.qmin, kind.qmax)
+    along = None if axis is None else axis % x.ndim
+    return qparams.QParams.of(scale, zero_point, kind, low, high, along)
 
 
 def gemm_s8(x: U8, w: S8, bias: I32, mult: F32, *, zx: int, zy: int, qmin: int, qmax: int) -> U8:
