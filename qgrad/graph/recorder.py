@@ -25,7 +25,12 @@ __all__ = ["Recorder"]
 
 Array = np.ndarray[Any, Any]
 
-_PLAIN = (type(None), bool, int, float, complex, str, np.generic, np.dtype, dtypes.DType)
+_PLAIN = (type(None), bool, int, float, complex, str, type, np.generic, np.dtype, dtypes.DType)
+
+_FIX = (
+    "If a size became a number or a constant, compute with x.shape and + - * //; if a dimension "
+    "cannot be free, fix it: dynamic_dims={input index: (free axes)}, () for none."
+)
 
 
 class Recorder(Session):
@@ -67,8 +72,8 @@ class Recorder(Session):
         if isinstance(leaf, Tensor) or leaf is None or type(leaf) in (bool, int, float, SymInt):
             return self._recorded(leaf)
         raise TraceError(
-            f"trace: the model returned a {type(leaf).__name__}, which a graph cannot. Return "
-            "tensors, alone or in tuples, lists and dicts."
+            f"trace: the model returned a value of type {type(leaf).__name__}, which a graph "
+            "cannot. Return tensors, alone or in tuples, lists and dicts."
         )
 
     # -- what the model's code does --------------------------------------------------------------
@@ -112,18 +117,14 @@ class Recorder(Session):
 
     def _second(self, op: Op, values: tuple[Any, ...], first: Array) -> Array:
         """The result for the second size of the free dimensions."""
-        fix = (
-            "Give an example with other sizes, or fix a dimension that is not free: "
-            "dynamic_dims={input index: (free axes)}, () for none."
-        )
         try:
             second = self._compute(op, values, 1)
         except Exception as error:
             what = f"{op.name} fails when the free dimensions are twice as large ({error})"
-            raise TraceError(self.explain(what, fix)) from error
+            raise TraceError(self.explain(what, _FIX)) from error
         if second.ndim != first.ndim or second.dtype != first.dtype:
             what = f"the rank or dtype of {op.name}'s result depends on the free dimensions"
-            raise TraceError(self.explain(what, fix))
+            raise TraceError(self.explain(what, _FIX))
         return second
 
     def _shadow(self, value: Any, which: int) -> Any:
@@ -191,7 +192,12 @@ class Recorder(Session):
             return op.name
         if base[0].isdigit() and place.module_type is not None:
             base = f"{place.module_type.__name__.lower()}_{base}"
-        return base if place.path in self.leaf_paths else f"{base}_{op.name}"
+        is_layer = place.path in self.leaf_paths and _is_ours(place.module_type)
+        return base if is_layer else f"{base}_{op.name}"
+
+
+def _is_ours(module_type: type | None) -> bool:
+    return module_type is not None and module_type.__module__.startswith("qgrad.nn.")
 
 
 def _is_free(leaf: Any) -> bool:

@@ -57,7 +57,7 @@ class Session:
         result = self.step(op, args, kwargs)
         base = args[0] if args else None
         if op.view and isinstance(base, Tracer):
-            result.share_memory_with(base)
+            result.share_memory_with(base, args[1] if op is ops.getitem else None)
         if self._grad_enabled and not is_grad_enabled() and op is not ops.detach:
             cut = self.step(ops.detach, (result,), {})
             cut.share_memory_with(result)

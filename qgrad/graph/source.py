@@ -10,7 +10,8 @@ __all__ = ["source_line"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _OURS = tuple(
-    os.path.join(_PACKAGE, part) for part in ("autograd", "graph", "nn", "ops", "tensor")
+    os.path.join(_PACKAGE, part)
+    for part in ("autograd", "graph", "nn", "ops", "symbolic", "tensor")
 )
 
 

@@ -33,7 +33,7 @@ class Tracer(Tensor):
     its path). The data is unknown, and the model's code gets a TraceError when it asks for it.
     """
 
-    __slots__ = ("aliases", "dtype", "node", "session", "shadows", "shape", "target")
+    __slots__ = ("aliases", "base", "dtype", "node", "session", "shadows", "shape", "target")
 
     dtype: DType  # type: ignore[assignment]
     shape: tuple[int, ...]  # type: ignore[assignment]
@@ -54,6 +54,7 @@ class Tracer(Tensor):
         self.dtype = dtype
         self.target = target
         self.shadows = None
+        self.base: tuple[Tracer, Any] | None = None
         self.aliases = [weakref.ref(self)]
         self.grad = self._node = self._cell = self._hooks = self._view = None
         self._requires_grad = False
@@ -71,18 +72,27 @@ class Tracer(Tensor):
 
     # -- changes in place ------------------------------------------------------------------------
 
-    def share_memory_with(self, base: Tracer) -> None:
-        """Note that this is a view of `base`: a change of one would be seen in the other."""
+    def share_memory_with(self, base: Tracer, index: Any = None) -> None:
+        """Note that this is a view of `base`, base[index] unless `index` is None."""
         base.aliases.append(weakref.ref(self))
         self.aliases = base.aliases
+        self.base = None if index is None else (base, index)
 
-    def _in_place(self, op: Op, args: tuple[Any, ...]) -> Tracer:  # type: ignore[override]
-        """Stand for the result of the op from now on: all who hold this tensor see the change."""
+    def _in_place(  # type: ignore[override]
+        self, op: Op, args: tuple[Any, ...], view: Tracer | None = None
+    ) -> Tracer:
+        """Stand for the result of the op from now on: all who hold this tensor see the change.
+
+        A change of base[index] is one of the base, too, of which `view` may stay.
+        """
         what = f"in-place {op.name}"
         if self.target:
             self.refuse(what, "A graph does not change parameters and buffers.")
+        base, index = self.base or (None, None)
+        if op is ops.setitem and _is_item(args[2], self, args[1]):
+            view = args[2]  # the last step of `x[index] += y`, which puts back what it has changed
         alive = [tracer for ref in self.aliases if (tracer := ref()) is not None]
-        if any(tracer is not self for tracer in alive):
+        if any(all(tracer is not known for known in (self, base, view)) for tracer in alive):
             way_out = "Another tensor shares its memory: write `x = x + y` instead of `x += y`."
             self.refuse(what, way_out)
         result = op(*args)
@@ -91,6 +101,8 @@ class Tracer(Tensor):
         if result.dtype is not self.dtype:
             result = ops.cast(result, self.dtype)
         self.node, self.shape, self.shadows = result.node, result.shape, result.shadows
+        if base is not None:
+            base._in_place(ops.setitem, (base, index, self), view=self)
         return self
 
     # -- what a tensor without data still knows --------------------------------------------------
@@ -203,3 +215,13 @@ class Tracer(Tensor):
         return f"Tracer({self._text()})"
 
     __str__ = __repr__
+
+
+def _is_item(value: Any, base: Tracer, index: Any) -> bool:
+    """Whether `value` is the view base[index]."""
+    if not isinstance(value, Tracer) or value.base is None or value.base[0] is not base:
+        return False
+    seen = value.base[1]
+    if isinstance(seen, tuple) and isinstance(index, tuple) and len(seen) == len(index):
+        return all(one is other for one, other in zip(seen, index, strict=True))
+    return seen is index

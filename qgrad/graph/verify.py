@@ -21,7 +21,7 @@ __all__ = ["RULES", "verify"]
 
 Rule = Callable[[Graph, Module | None], Iterator[str]]
 
-_PLAIN = (type(None), bool, int, float, complex, str, np.generic, np.dtype, DType, type(Ellipsis))
+_PLAIN = (type(None), bool, int, float, complex, str, type, np.generic, np.dtype, DType)
 
 
 def verify(graph: Graph, module: Module | None = None) -> None:
@@ -97,7 +97,7 @@ def arguments_are_plain(graph: Graph, module: Module | None) -> Iterator[str]:
     """Leaves of arguments are nodes, SymInts, TrainingFlags, numbers, strings, dtypes or None."""
     for node in graph.nodes:
         for leaf in leaves((node.args, node.kwargs)):
-            if not isinstance(leaf, (*_PLAIN, Node, TrainingFlag)):
+            if not isinstance(leaf, (*_PLAIN, Node, TrainingFlag, type(Ellipsis))):
                 yield f"{node.name} takes a {type(leaf).__name__}"
 
 

@@ -41,7 +41,7 @@ def ops_of(traced: GraphModule) -> list[str]:
 
 
 class Block(nn.Module):
-    """Conv-BN-ReLU with a residual that is added in place."""
+    """Conv and BN, a residual that is added in place, ReLU."""
 
     def __init__(self, channels: int = 4) -> None:
         super().__init__()
@@ -50,9 +50,9 @@ class Block(nn.Module):
         self.act = nn.ReLU()
 
     def forward(self, x: Any) -> Any:
-        y = self.act(self.bn(self.conv(x)))
+        y = self.bn(self.conv(x))
         y += x
-        return y
+        return self.act(y)
 
 
 class ConvNet(nn.Module):
@@ -77,10 +77,10 @@ def test_conv_net_prints_as_a_readable_program() -> None:
     assert lines[0] == "x = input : float32[?,1,8,8]"
     assert lines[3] == (
         "features_0 = conv2d(x, features_0_weight, features_0_bias, (1, 1), (0, 0), (1, 1), 1)"
-        " : float32[?,4,6,6]  # features.0"
+        " : float32[?,4,6,6]  # features.0  tests/graph/test_trace.py:69"
     )
     text = str(traced.graph)
-    assert "features_1_0_add = add(features_1_0_act, features_0) : float32[?,4,6,6]" in text
+    assert "features_1_0_add = add(features_1_0_bn, features_0) : float32[?,4,6,6]" in text
     assert "# features.1.0  tests/graph/test_trace.py:" in text
     assert "reshape = reshape(features_2, (features_2.shape[0], -1)) : float32[?,36]" in text
     assert "features.1.0.bn.training" in text
@@ -295,7 +295,7 @@ def test_modules_made_in_forward_belong_to_their_caller() -> None:
             return nn.ReLU()(x)
 
     traced = assert_traces(nn.Sequential(Maker()), randn(2, 3))
-    node = traced.graph.node("maker_0")
+    node = traced.graph.node("maker_0_relu")
     assert (node.path, node.module_type) == ("0", Maker)
 
 
