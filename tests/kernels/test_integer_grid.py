@@ -166,7 +166,7 @@ def step(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def transpose(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """Fortran order."""
-    return np.asfortranarray(array)
+    return array.copy(order="F")
 
 
 def unalign(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
