@@ -12,7 +12,7 @@ import numpy as np
 
 from qgrad.autograd.engine import raw_items
 from qgrad.autograd.mode import recording
-from qgrad.autograd.record import needs_grad, record, refresh
+from qgrad.autograd.record import make, needs_grad, record, refresh
 from qgrad.autograd.variable import Variable, bump
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import add, div, mul, sub
@@ -65,6 +65,8 @@ def change(tensor: Any, op: Op, *rest: Any, **options: Any) -> Any:
     y = np.asarray(y)
     _check_result(tensor._data, y, name)
     result = record(op, args, y, extras) if recorded else None
+    if result is not None:
+        _keep_old(result._node, tensor)
     tensor._data[...] = y
     bump(tensor)
     if result is not None:
@@ -89,6 +91,14 @@ def assign(tensor: Any, index: Any, value: Any) -> None:
     bump(tensor)
     if result is not None:
         _rebase(tensor, result)
+
+
+def _keep_old(node: Any, tensor: Any) -> None:
+    """Let `node` hold a copy of `tensor` if its rules need the value before the change."""
+    if node is not None and any(value is tensor for value in node.saved):
+        old = make(tensor._data.copy())
+        old._node, old._requires_grad = tensor._node, tensor._requires_grad
+        node.saved = [old if value is tensor else value for value in node.saved]
 
 
 def _raw(a: Any) -> Any:

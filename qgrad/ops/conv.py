@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qgrad import kernels
-from qgrad.errors import ShapeError
+from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.elementwise import is_float32
 from qgrad.ops.op import Value, describe, op
 from qgrad.ops.reduction import sum
@@ -112,7 +112,7 @@ def _check_ranks(name: str, input: Any, weight: Any, dims: int) -> None:
             f"{describe(weight)}"
         )
     if input.dtype != weight.dtype:
-        raise TypeError(
+        raise DTypeError(
             f"{name}: input and weight must have one dtype, got {describe(input)} and "
             f"{describe(weight)}"
         )

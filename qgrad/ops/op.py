@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from qgrad.errors import ShapeError, UnsupportedOpError
+from qgrad.errors import DTypeError, ShapeError, UnsupportedOpError
 from qgrad.ops.promotion import as_floating, promote
 from qgrad.ops.quiet import reset_errors, silence_errors
 
@@ -326,7 +326,9 @@ class Op:
         )
         if self.broadcasts and isinstance(error, ValueError):
             text = "these shapes do not broadcast"
-        kind = ShapeError if isinstance(error, ValueError) else type(error)
+        kind = type(error)
+        if isinstance(error, (ValueError, TypeError)):
+            kind = ShapeError if isinstance(error, ValueError) else DTypeError
         return kind(f"{self.name}: {text} ({shown})")
 
 
