@@ -125,8 +125,7 @@ def _class_loss(
     classes, counted = _checked_classes(where, log_probs, target, dim, ignore_index)
     dtype = unbox(log_probs).dtype
     weights = None if weight is None else _class_weights(where, weight, log_probs.shape[dim])
-    share = np.ones(classes.shape, dtype) if weights is None else weights[classes].astype(dtype)
-    share[~counted] = 0
+    share = np.where(counted, 1 if weights is None else weights[classes], 0).astype(dtype)
 
     picked = ops.squeeze(ops.gather(log_probs, dim, np.expand_dims(classes, dim)), dim)
     loss = _where_counted(counted, picked) * (share * (smoothing - 1))

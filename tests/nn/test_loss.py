@@ -1,0 +1,200 @@
+"""Losses: PyTorch's values, an independent formula, ignored targets, errors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import qgrad
+from qgrad import nn
+from qgrad.errors import DTypeError, ShapeError
+from qgrad.nn import functional as F
+
+
+def fill(shape: tuple[int, ...], start: float) -> Any:
+    """Numbers that are all different, without a random generator."""
+    data = np.sin(np.arange(math.prod(shape)) * 0.7 + start).reshape(shape)
+    return qgrad.from_numpy(data.astype(np.float32))
+
+
+X = fill((4, 3), 0.3) * 3
+IMAGE = fill((2, 3, 2, 2), 0.0) * 2
+T = qgrad.tensor([2, 0, -100, 1])
+T_IMAGE = qgrad.tensor([[[0, 1], [2, 2]], [[1, -100], [0, 1]]])
+W = qgrad.tensor([0.5, 1.0, 2.0])
+P = F.softmax(fill((4, 3), 1.0), 1)
+POS = qgrad.tensor([3.0, 1.0, 0.5])
+
+# (loss by reduction, mean, sum, first values of "none"), from PyTorch 2.13.
+PYTORCH = [
+    (lambda r: F.cross_entropy(X, T, reduction=r), 0.574092, 1.72228, [0.56596, 0.157302, 0.0]),
+    (lambda r: F.cross_entropy(X, T, W, reduction=r), 0.63131, 2.20959, [1.13192, 0.078651, 0.0]),
+    (
+        lambda r: F.cross_entropy(X, T, W, reduction=r, label_smoothing=0.1),
+        0.731257, 2.5594, [1.13458, 0.40999, 0.0, 1.01482],
+    ),
+    (
+        lambda r: F.cross_entropy(X, T, reduction=r, label_smoothing=0.1),
+        0.679676, 2.03903, [0.650594, 0.349422, 0.0, 1.03901],
+    ),
+    (lambda r: F.cross_entropy(X, P, reduction=r), 1.33404, 5.33615, [1.43401, 1.42416]),
+    (
+        lambda r: F.cross_entropy(X, P, W, reduction=r, label_smoothing=0.2),
+        1.44602, 5.7841, [1.15352, 2.40119, 1.07894],
+    ),
+    (
+        lambda r: F.cross_entropy(IMAGE, T_IMAGE, W, reduction=r, label_smoothing=0.1),
+        1.50941, 12.0753, [0.727492, 2.2988, 2.18115, 1.26031, 4.26843, 0.0],
+    ),
+    (
+        lambda r: F.nll_loss(F.log_softmax(X, 1), T, W, reduction=r),
+        0.63131, 2.20959, [1.13192, 0.078651, 0.0, 0.999013],
+    ),
+    (
+        lambda r: F.cross_entropy(X, qgrad.tensor([2, 0, 0, 1]), ignore_index=0, reduction=r),
+        0.782487, 1.56497, [0.56596, 0.0, 0.0, 0.999013],
+    ),
+    (lambda r: F.cross_entropy(X[0], qgrad.tensor(1), reduction=r), 1.01654, 1.01654, [1.01654]),
+    (
+        lambda r: F.binary_cross_entropy_with_logits(X * 10, P, reduction=r),
+        9.89741, 118.769, [5.91948, 15.4953],
+    ),
+    (
+        lambda r: F.binary_cross_entropy_with_logits(X, P, W, reduction=r, pos_weight=POS),
+        1.47688, 17.7226, [0.583167, 1.62659, 4.36067],
+    ),
+    (lambda r: F.mse_loss(X, P, reduction=r), 4.31518, 51.7822, [0.307177, 4.57203]),
+    (lambda r: F.l1_loss(X, P, reduction=r), 1.85155, 22.2186, [0.554235, 2.13823]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("loss", "mean", "total", "first"), PYTORCH)
+def test_equals_pytorch(loss: Any, mean: float, total: float, first: list[float]) -> None:
+    """The three reductions give PyTorch's values (six digits)."""
+    assert loss("mean").item() == pytest.approx(mean, rel=1e-5)
+    assert loss("sum").item() == pytest.approx(total, rel=1e-5)
+    each = loss("none").numpy().reshape(-1)[: len(first)]
+    np.testing.assert_allclose(each, first, rtol=1e-5, atol=1e-6)
+
+
+MODULES = [
+    (nn.CrossEntropyLoss(W, label_smoothing=0.1), X, T, 0.731257),
+    (nn.NLLLoss(W), F.log_softmax(X, 1), T, 0.63131),
+    (nn.BCEWithLogitsLoss(W, pos_weight=POS), X, P, 1.47688),
+    (nn.MSELoss(), X, P, 4.31518),
+    (nn.L1Loss(reduction="sum"), X, P, 22.2186),
+]
+
+
+@pytest.mark.parametrize(("module", "x", "target", "value"), MODULES)
+def test_modules_pass_their_options_on(module: Any, x: Any, target: Any, value: float) -> None:
+    """Each module computes its function with its own options; weights are buffers."""
+    assert module(x, target).item() == pytest.approx(value, rel=1e-5)
+    names = [name for name, _ in module.named_buffers()]
+    assert names == [n for n in ("weight", "pos_weight") if getattr(module, n, None) is not None]
+
+
+@given(
+    shape=st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    seed=st.integers(0, 2**32 - 1),
+    smoothing=st.sampled_from([0.0, 0.3]),
+    weighted=st.booleans(),
+)
+def test_gradient_of_cross_entropy(
+    shape: list[int], seed: int, smoothing: float, weighted: bool
+) -> None:
+    """The gradient is w * (sum(q) * softmax(x) - q) / sum(w) for the smoothed target q."""
+    rng = np.random.default_rng(seed)
+    dim = 1 if len(shape) > 1 else 0
+    classes = shape[dim]
+    x = qgrad.from_numpy(rng.standard_normal(shape)).requires_grad_()
+    target = rng.integers(0, classes, [n for i, n in enumerate(shape) if i != dim])
+    w = rng.random(classes) + 0.5 if weighted else np.ones(classes)
+    weight = qgrad.from_numpy(w) if weighted else None
+    F.cross_entropy(
+        x, qgrad.from_numpy(np.array(target)), weight, label_smoothing=smoothing
+    ).backward()
+
+    probs = np.exp(x.detach().numpy())
+    probs /= probs.sum(dim, keepdims=True)
+    hot = np.moveaxis(np.eye(classes)[target], -1, dim)
+    by_class = w.reshape([-1 if i == dim else 1 for i in range(len(shape))])
+    q = (1 - smoothing) * hot * by_class + smoothing / classes * by_class
+    expected = (q.sum(dim, keepdims=True) * probs - q) / w[target].sum()
+    np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_masked_classes_stay_finite() -> None:
+    """A logit of -inf for a class that is not the target adds nothing, not even NaN."""
+    x = qgrad.tensor([[0.0, -math.inf, 0.0], [-math.inf, 1.0, 1.0]], requires_grad=True)
+    loss = F.cross_entropy(x, qgrad.tensor([0, -100]))
+    assert loss.item() == pytest.approx(math.log(2))
+    loss.backward()
+    np.testing.assert_allclose(x.grad.numpy(), [[-0.5, 0, 0.5], [0, 0, 0]], atol=1e-7)
+
+
+def test_large_logits_do_not_overflow() -> None:
+    """Losses of +-1e4 logits are finite and exact."""
+    x = qgrad.tensor([1e4, -1e4], requires_grad=True)
+    assert F.cross_entropy(x, qgrad.tensor(1)).item() == 2e4
+    loss = F.binary_cross_entropy_with_logits(x, qgrad.tensor([0.0, 1.0]))
+    assert loss.item() == 1e4
+    loss.backward()
+    np.testing.assert_array_equal(x.grad.numpy(), [0.5, -0.5])
+
+
+def test_probability_targets_get_gradients() -> None:
+    """Soft targets that require grad are differentiated, as in distillation."""
+    p = qgrad.tensor([[0.5, 0.5]], requires_grad=True)
+    F.cross_entropy(qgrad.tensor([[1.0, 2.0]]), p).backward()
+    np.testing.assert_allclose(p.grad.numpy(), [[1.313262, 0.313262]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (
+            lambda: F.cross_entropy(X, qgrad.tensor([0, 1, 2, 3])),
+            IndexError,
+            "cross_entropy: target holds class 3, but input has 3 classes",
+        ),
+        (
+            lambda: F.cross_entropy(X, qgrad.tensor([0, 1])),
+            ShapeError,
+            r"input has shape \(4, 3\), so target must have shape \(4,\), but has \(2,\)",
+        ),
+        (
+            lambda: F.cross_entropy(X, qgrad.tensor([0.0, 1.0, 2.0, 0.0])),
+            DTypeError,
+            r"target is float32 of shape \(4,\).*probabilities of shape \(4, 3\).*target.long\(\)",
+        ),
+        (
+            lambda: F.cross_entropy(X, T, qgrad.ones(2)),
+            ShapeError,
+            r"weight has shape \(2,\).*3 classes",
+        ),
+        (lambda: F.cross_entropy(X, T, label_smoothing=2), ValueError, "label_smoothing is 2"),
+        (lambda: F.cross_entropy(X, T, reduction="avg"), ValueError, "reduction is 'avg'"),
+        (lambda: F.nll_loss(qgrad.tensor(1.0), T), ShapeError, "nll_loss: input is a scalar"),
+        (
+            lambda: F.binary_cross_entropy_with_logits(X, T),
+            ShapeError,
+            r"input has shape \(4, 3\), target \(4,\).*unsqueeze",
+        ),
+    ],
+)
+def test_errors(call: Any, kind: type[Exception], message: str) -> None:
+    """Targets that do not fit are refused with both shapes and the way out."""
+    with pytest.raises(kind, match=message):
+        call()
+
+
+def test_broadcasting_targets_warn() -> None:
+    """(4, 1) against (4,) is the classical slip: it is computed, with a warning."""
+    with pytest.warns(UserWarning, match=r"mse_loss: input has shape \(4, 1\), target \(4,\)"):
+        F.mse_loss(X[:, :1], X[:, 0])
