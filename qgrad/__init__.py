@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qgrad import autograd, nn, ops, optim
+from qgrad import autograd, graph, nn, ops, optim, quantization, testing
 from qgrad.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from qgrad.config import show_config
 from qgrad.creation import (
@@ -430,6 +430,7 @@ __all__ = [
     "tan",
     "tanh",
     "tensor",
+    "testing",
     "topk",
     "transpose",
     "tril",

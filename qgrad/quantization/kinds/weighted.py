@@ -173,7 +173,7 @@ def _with_batch_statistics(call: Call, quantize_weight: Callable[[Tensor], Tenso
     norm = dict(call.batch_norm or {})
     weight, bias = call.arguments["weight"], call.arguments["bias"]
     factor = _norm_factor(norm).detach()
-    factor = ops.where(factor == 0, ops.ones_like(factor), factor)
+    factor = ops.where(factor == 0, 1.0, factor)
     y = _float_op(call, quantize_weight(weight * _per_channel(factor, weight)), None)
     shape = (1, -1) + (1,) * (y.ndim - 2)
     y = y / factor.reshape(shape)
