@@ -8,19 +8,23 @@ sizes that do not fit ShapeError, an unknown function name or parameter ValueErr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DTypeError, ShapeError
+from ..errors import DTypeError
 from . import float_reference as reference
+from .checks import checked_array, fail, show
+from .extension import core
 from .float_functions import BINARY_F32, UNARY_F32
 
 __all__ = [
     "affine_f32",
     "avg_pool_f32",
     "binary_f32",
+    "conv2d_dinput_f32",
+    "conv2d_dweight_f32",
     "conv2d_f32",
     "layer_norm_f32",
     "linear_f32",
@@ -35,22 +39,17 @@ __all__ = [
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 _FLOAT32 = np.dtype(np.float32)
-REDUCE_F32 = ("sum", "mean", "amax")
+_REDUCE = ("sum", "mean", "amax")
+_UNARY_INDEX = {name: index for index, name in enumerate(core.unary_f32_names() if core else ())}
+_BINARY_INDEX = {name: index for index, name in enumerate(core.binary_f32_names() if core else ())}
 
 
-def _show(x: Any) -> str:
-    """What an error says of an argument: `float32[2, 3]`."""
-    return f"{x.dtype}{list(x.shape)}" if isinstance(x, np.ndarray) else type(x).__name__
-
-
-def _check_dtype(op: str, name: str, x: Any) -> None:
-    if not (isinstance(x, np.ndarray) and x.dtype == _FLOAT32):
-        raise DTypeError(f"{op}: {name} must be a float32 array, got {_show(x)}; use .astype()")
-
-
-def _fail(op: str, rule: str, **arrays: Any) -> NoReturn:
-    shown = ", ".join(f"{name} {_show(x)}" for name, x in arrays.items() if x is not None)
-    raise ShapeError(f"{op}: {rule} ({shown})")
+def _strided(op: str, name: str, x: Any) -> F32:
+    """A float32 array with any strides that are whole elements."""
+    if not isinstance(x, np.ndarray) or x.dtype != _FLOAT32:
+        raise DTypeError(f"{op}: {name} must be a float32 array, got {show(x)}; use .astype()")
+    aligned = x.flags.aligned and all(step % 4 == 0 for step in x.strides)
+    return x if aligned else np.array(x, order="C")
 
 
 def matmul_f32(a: F32, b: F32) -> F32:
@@ -58,32 +57,37 @@ def matmul_f32(a: F32, b: F32) -> F32:
 
     Example: `matmul_f32(x, w.T)`; a transposed view costs nothing extra.
     """
-    _check_dtype("matmul", "a", a)
-    _check_dtype("matmul", "b", b)
+    a, b = _strided("matmul", "a", a), _strided("matmul", "b", b)
     if a.ndim < 2 or b.ndim < 2 or a.shape[-1] != b.shape[-2]:
-        _fail("matmul", "needs a[..., M, K] and b[..., K, N] with one K", a=a, b=b)
-    try:
-        np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    except ValueError:
-        _fail("matmul", "the batch dimensions do not broadcast", a=a, b=b)
-    return reference.matmul_f32(a, b)
+        fail("matmul", "needs a[..., M, K] and b[..., K, N] with one K", a=a, b=b)
+    if a.ndim > 2 or b.ndim > 2:
+        try:
+            np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        except ValueError:
+            fail("matmul", "the batch dimensions do not broadcast", a=a, b=b)
+    return (core or reference).matmul_f32(a, b)
 
 
 def linear_f32(x: F32, w: F32, bias: F32 | None = None) -> F32:
     """x[..., K] times w[N, K] transposed, plus bias[N]."""
-    _check_dtype("linear", "x", x)
-    _check_dtype("linear", "weight", w)
+    x, w = _strided("linear", "x", x), _strided("linear", "weight", w)
     if x.ndim < 1 or w.ndim != 2 or x.shape[-1] != w.shape[1]:
-        _fail("linear", "needs x[..., K] and weight[N, K] with one K", x=x, weight=w)
-    _check_bias("linear", bias, w.shape[0])
-    return reference.linear_f32(x, w, bias)
+        fail("linear", "needs x[..., K] and weight[N, K] with one K", x=x, weight=w)
+    bias = _checked_bias("linear", bias, w.shape[0])
+    if core is None:
+        return reference.linear_f32(x, w, bias)
+    if x.ndim == 2:
+        return core.linear_f32(x, w, bias)
+    rows = x.reshape(int(np.prod(x.shape[:-1])), x.shape[-1])
+    return core.linear_f32(rows, w, bias).reshape(*x.shape[:-1], w.shape[0])
 
 
-def _check_bias(op: str, bias: F32 | None, size: int) -> None:
-    if bias is not None:
-        _check_dtype(op, "bias", bias)
-        if bias.shape != (size,):
-            _fail(op, f"needs bias[{size}], one value for each output channel", bias=bias)
+def _checked_bias(op: str, bias: F32 | None, size: int) -> F32 | None:
+    if bias is None:
+        return None
+    if bias.shape != (size,):
+        fail(op, f"needs bias[{size}], one value for each output channel", bias=bias)
+    return checked_array(op, "bias", bias, _FLOAT32)
 
 
 def conv2d_f32(
@@ -97,34 +101,93 @@ def conv2d_f32(
     groups: int = 1,
 ) -> F32:
     """Convolution of x[B, C, H, W] with w[O, C/groups, KH, KW]; pads = top, bottom, left, right."""
-    _check_dtype("conv2d", "x", x)
-    _check_dtype("conv2d", "weight", w)
-    if x.ndim != 4 or w.ndim != 4:
-        _fail("conv2d", "needs x[B, C, H, W] and weight[O, C/groups, KH, KW]", x=x, weight=w)
-    if groups < 1 or min(*stride, *dilation) < 1 or min(pads) < 0:
-        _fail(
-            "conv2d",
-            f"needs stride, dilation, groups >= 1 and pads >= 0, got stride {stride}, "
-            f"dilation {dilation}, groups {groups}, pads {pads}",
-            x=x,
-        )
-    if x.shape[1] != w.shape[1] * groups or w.shape[0] % groups:
-        _fail(
-            "conv2d",
-            f"with groups {groups}, weight wants {w.shape[1] * groups} channels and a multiple of "
-            f"{groups} outputs; x has {x.shape[1]} channels",
-            x=x,
-            weight=w,
-        )
-    _check_bias("conv2d", bias, w.shape[0])
-    for axis in (0, 1):
-        reach = dilation[axis] * (w.shape[2 + axis] - 1) + 1
-        room = x.shape[2 + axis] + pads[2 * axis] + pads[2 * axis + 1]
-        if w.shape[2 + axis] < 1 or reach > room:
-            _fail("conv2d", f"the kernel spans {reach} of {room} padded pixels", x=x, weight=w)
-    return reference.conv2d_f32(
+    x = checked_array("conv2d", "x", x, _FLOAT32, 4)
+    w = checked_array("conv2d", "weight", w, _FLOAT32, 4)
+    how = reference.Windows(stride, pads, dilation, groups)
+    _check_conv("conv2d", x.shape[1], x.shape[2:], w.shape, how, x=x, weight=w)
+    bias = _checked_bias("conv2d", bias, w.shape[0])
+    return (core or reference).conv2d_f32(
         x, w, bias, stride=stride, pads=pads, dilation=dilation, groups=groups
     )
+
+
+def conv2d_dinput_f32(
+    g: F32,
+    w: F32,
+    size: tuple[int, int],
+    *,
+    stride: tuple[int, int] = (1, 1),
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
+) -> F32:
+    """Gradient of `conv2d_f32` for its x[B, C, *size], g[B, O, OH, OW] being that of its result."""
+    op = "conv2d_dinput"
+    g = checked_array(op, "g", g, _FLOAT32, 4)
+    w = checked_array(op, "weight", w, _FLOAT32, 4)
+    how = reference.Windows(stride, pads, dilation, groups)
+    _check_conv(op, w.shape[1] * groups, size, w.shape, how, g=g, weight=w)
+    _check_grad(op, g, w.shape[0], reference.conv_size(size, w.shape[2:], how))
+    return (core or reference).conv2d_dinput_f32(
+        g, w, tuple(size), stride=stride, pads=pads, dilation=dilation, groups=groups
+    )
+
+
+def conv2d_dweight_f32(
+    g: F32,
+    x: F32,
+    kernel: tuple[int, int],
+    *,
+    stride: tuple[int, int] = (1, 1),
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+    dilation: tuple[int, int] = (1, 1),
+    groups: int = 1,
+) -> F32:
+    """Gradient of `conv2d_f32` for its w[O, C/groups, *kernel], g[B, O, OH, OW] as above."""
+    op = "conv2d_dweight"
+    g = checked_array(op, "g", g, _FLOAT32, 4)
+    x = checked_array(op, "x", x, _FLOAT32, 4)
+    how = reference.Windows(stride, pads, dilation, groups)
+    if groups < 1 or x.shape[1] % groups:
+        fail(op, f"{groups} groups do not divide the channels", x=x)
+    weights = (g.shape[1], x.shape[1] // groups, *kernel)
+    _check_conv(op, x.shape[1], x.shape[2:], weights, how, g=g, x=x)
+    _check_grad(op, g, g.shape[1], reference.conv_size(x.shape[2:], kernel, how), x.shape[0])
+    return (core or reference).conv2d_dweight_f32(
+        g, x, tuple(kernel), stride=stride, pads=pads, dilation=dilation, groups=groups
+    )
+
+
+def _check_conv(
+    op: str,
+    channels: int,
+    size: Sequence[int],
+    kernel: Sequence[int],
+    how: reference.Windows,
+    **arrays: F32,
+) -> None:
+    if how.groups < 1 or min(*how.stride, *how.dilation) < 1 or min(how.pads) < 0:
+        fail(op, f"needs stride, dilation, groups >= 1 and pads >= 0, got {how}", **arrays)
+    if channels != kernel[1] * how.groups or kernel[0] % how.groups:
+        fail(
+            op,
+            f"with groups {how.groups}, the weight wants {kernel[1] * how.groups} channels and a "
+            f"multiple of {how.groups} outputs; there are {channels} channels. Did you forget "
+            "groups?",
+            **arrays,
+        )
+    for i in (0, 1):
+        reach = how.dilation[i] * (kernel[2 + i] - 1) + 1
+        room = size[i] + how.pads[2 * i] + how.pads[2 * i + 1]
+        if kernel[2 + i] < 1 or reach > room:
+            fail(op, f"the kernel spans {reach} of {room} padded pixels", **arrays)
+
+
+def _check_grad(
+    op: str, g: F32, outputs: int, size: tuple[int, int], batch: int | None = None
+) -> None:
+    if g.shape[1:] != (outputs, *size) or batch not in (None, g.shape[0]):
+        fail(op, f"g must have the shape of the convolution's result, [B, {outputs}, *{size}]", g=g)
 
 
 def unary_f32(fn: str, x: F32, **params: float) -> F32:
@@ -132,7 +195,7 @@ def unary_f32(fn: str, x: F32, **params: float) -> F32:
 
     Example: `unary_f32("leaky_relu", x, negative_slope=0.1)`.
     """
-    _check_dtype("unary", "x", x)
+    x = checked_array("unary", "x", x, _FLOAT32)
     entry = UNARY_F32.get(fn)
     if entry is None:
         raise ValueError(f"unary: {fn!r} is not one of {', '.join(UNARY_F32)}")
@@ -140,49 +203,58 @@ def unary_f32(fn: str, x: F32, **params: float) -> F32:
         if name not in entry.params:
             known = ", ".join(entry.params) or "no parameters"
             raise ValueError(f"unary: {fn} has no parameter {name!r}; it takes {known}")
-    return reference.unary_f32(fn, x, **params)
+    if core is None:
+        return reference.unary_f32(fn, x, **params)
+    if not entry.params:
+        return core.unary_f32(_UNARY_INDEX[fn], x)
+    return core.unary_f32(_UNARY_INDEX[fn], x, *(entry.params | params).values())
 
 
 def binary_f32(fn: str, a: F32, b: F32) -> F32:
     """`fn` of each pair of elements, broadcast, `fn` one of `BINARY_F32` (add, mul, pow, ...)."""
-    _check_dtype("binary", "a", a)
-    _check_dtype("binary", "b", b)
+    a = checked_array("binary", "a", a, _FLOAT32)
+    b = checked_array("binary", "b", b, _FLOAT32)
     if fn not in BINARY_F32:
         raise ValueError(f"binary: {fn!r} is not one of {', '.join(BINARY_F32)}")
-    try:
-        np.broadcast_shapes(a.shape, b.shape)
-    except ValueError:
-        _fail(fn, "the shapes do not broadcast", a=a, b=b)
-    return reference.binary_f32(fn, a, b)
+    if a.shape != b.shape:
+        try:
+            np.broadcast_shapes(a.shape, b.shape)
+        except ValueError:
+            fail(fn, "the shapes do not broadcast", a=a, b=b)
+    if core is None:
+        return reference.binary_f32(fn, a, b)
+    return core.binary_f32(_BINARY_INDEX[fn], a, b)
 
 
 def affine_f32(x: F32, scale: F32, shift: F32, axis: int = 1) -> F32:
     """y = x * scale + shift along `axis`, as a batch norm in eval mode computes it."""
-    _check_dtype("affine", "x", x)
-    _check_dtype("affine", "scale", scale)
-    _check_dtype("affine", "shift", shift)
-    axis = _check_axis("affine", x, axis)
+    x = checked_array("affine", "x", x, _FLOAT32)
+    scale = checked_array("affine", "scale", scale, _FLOAT32)
+    shift = checked_array("affine", "shift", shift, _FLOAT32)
+    axis = _checked_axis("affine", x, axis)
     if scale.shape != (x.shape[axis],) or shift.shape != scale.shape:
-        _fail("affine", f"needs scale and shift of x's axis {axis}", x=x, scale=scale, shift=shift)
-    return reference.affine_f32(x, scale, shift, axis)
+        fail("affine", f"needs scale and shift of x's axis {axis}", x=x, scale=scale, shift=shift)
+    return (core or reference).affine_f32(x, scale, shift, axis)
 
 
-def _check_axis(op: str, x: F32, axis: int) -> int:
+def _checked_axis(op: str, x: F32, axis: int) -> int:
     if not -x.ndim <= axis < x.ndim:
-        _fail(op, f"axis {axis} is out of range", x=x)
+        fail(op, f"axis {axis} is out of range", x=x)
     return axis % x.ndim
 
 
 def softmax_f32(x: F32, axis: int = -1) -> F32:
     """exp(x) / sum(exp(x)) along `axis`."""
-    _check_dtype("softmax", "x", x)
-    return reference.softmax_f32(x, _check_axis("softmax", x, axis))
+    x = checked_array("softmax", "x", x, _FLOAT32)
+    axis = _checked_axis("softmax", x, axis)
+    return reference.softmax_f32(x, axis) if core is None else core.softmax_f32(x, axis, False)
 
 
 def log_softmax_f32(x: F32, axis: int = -1) -> F32:
     """Logarithm of the softmax along `axis`, without cancellation."""
-    _check_dtype("log_softmax", "x", x)
-    return reference.log_softmax_f32(x, _check_axis("log_softmax", x, axis))
+    x = checked_array("log_softmax", "x", x, _FLOAT32)
+    axis = _checked_axis("log_softmax", x, axis)
+    return reference.log_softmax_f32(x, axis) if core is None else core.softmax_f32(x, axis, True)
 
 
 def layer_norm_f32(
@@ -196,64 +268,81 @@ def layer_norm_f32(
 
     `weight` and `bias` have `size` elements in any shape.
     """
-    _check_dtype("layer_norm", "x", x)
+    op = "layer_norm"
+    x = checked_array(op, "x", x, _FLOAT32)
     tail = 1
     for dim in reversed(x.shape):
         if tail >= size:
             break
         tail *= dim
     if tail != size or size < 1:
-        _fail("layer_norm", f"size {size} is not a product of x's last axes", x=x)
-    for name, array in (("weight", weight), ("bias", bias)):
-        if array is not None:
-            _check_dtype("layer_norm", name, array)
-            if array.size != size:
-                _fail("layer_norm", f"needs {size} elements", **{name: array})
-    return reference.layer_norm_f32(x, size, weight, bias, eps)
+        fail(op, f"size {size} is not a product of x's last axes", x=x)
+    terms = [
+        _checked_term(name, array, size) for name, array in (("weight", weight), ("bias", bias))
+    ]
+    return (core or reference).layer_norm_f32(x, size, *terms, float(eps))
+
+
+def _checked_term(name: str, array: F32 | None, size: int) -> F32 | None:
+    if array is None:
+        return None
+    if array.size != size:
+        fail("layer_norm", f"needs {size} elements", **{name: array})
+    return checked_array("layer_norm", name, array, _FLOAT32)
 
 
 def reduce_f32(
     fn: str, x: F32, axes: Sequence[int] | int | None = None, keepdims: bool = False
 ) -> F32:
     """Sum, mean or amax over `axes` (None: all); a sum is taken in float64 and rounded once."""
-    _check_dtype("reduce", "x", x)
-    if fn not in REDUCE_F32:
-        raise ValueError(f"reduce: {fn!r} is not one of {', '.join(REDUCE_F32)}")
+    x = checked_array("reduce", "x", x, _FLOAT32)
+    if fn not in _REDUCE:
+        raise ValueError(f"reduce: {fn!r} is not one of {', '.join(_REDUCE)}")
     if axes is None:
         axes = range(x.ndim)
     elif isinstance(axes, int):
         axes = (axes,)
-    checked = sorted(_check_axis(fn, x, axis) for axis in axes)
+    checked = sorted(_checked_axis(fn, x, axis) for axis in axes)
     if len(set(checked)) != len(checked):
-        _fail(fn, f"axes {tuple(axes)} name one axis twice", x=x)
+        fail(fn, f"axes {tuple(axes)} name one axis twice", x=x)
     if fn == "amax" and any(x.shape[axis] == 0 for axis in checked):
-        _fail(fn, "an empty axis has no largest value", x=x)
-    return reference.reduce_f32(fn, x, checked, keepdims)
+        fail(fn, "an empty axis has no largest value", x=x)
+    if core is None:
+        return reference.reduce_f32(fn, x, checked, keepdims)
+    y = core.reduce_f32(_REDUCE.index(fn), x, [axis in checked for axis in range(x.ndim)])
+    if keepdims:
+        return y.reshape([1 if axis in checked else n for axis, n in enumerate(x.shape)])
+    return y
 
 
-def _check_windows(op: str, x: F32, rows: I32, cols: I32) -> None:
-    _check_dtype(op, "x", x)
-    if x.ndim != 4:
-        _fail(op, "needs x[B, C, H, W]", x=x)
-    for name, windows, size in (("rows", rows, x.shape[2]), ("cols", cols, x.shape[3])):
-        if windows.ndim != 2 or windows.shape[1] != 3 or windows.dtype != np.int32:
-            _fail(op, f"needs {name} int32[outputs, 3] of (start, stop, step)", **{name: windows})
-        start, stop, step = windows.T
-        if ((start < 0) | (start >= stop) | (stop > size) | (step < 1)).any():
-            _fail(op, f"{name} holds a window that is empty or leaves x", x=x)
+def _checked_windows(op: str, name: str, windows: I32, size: int) -> I32:
+    windows = checked_array(op, name, windows, np.dtype(np.int32), 2)
+    if windows.shape[1] != 3:
+        fail(op, f"needs {name} int32[outputs, 3] of (start, stop, step)", **{name: windows})
+    start, stop, step = windows.T.astype(np.int64)
+    if ((start < 0) | (start >= stop) | (stop > size) | (step < 1) | (stop + step >= 2**31)).any():
+        fail(op, f"a window leaves the {size} pixels or is empty", **{name: windows})
+    return windows
 
 
 def max_pool_f32(x: F32, rows: I32, cols: I32) -> F32:
     """Largest value of each window of x[B, C, H, W]; rows, cols = int32 (start, stop, step)."""
-    _check_windows("max_pool", x, rows, cols)
-    return reference.max_pool_f32(x, rows, cols)
+    x = checked_array("max_pool", "x", x, _FLOAT32, 4)
+    rows = _checked_windows("max_pool", "rows", rows, x.shape[2])
+    cols = _checked_windows("max_pool", "cols", cols, x.shape[3])
+    return (core or reference).max_pool_f32(x, rows, cols)
 
 
 def avg_pool_f32(x: F32, rows: I32, cols: I32, row_div: I32, col_div: I32) -> F32:
     """Sum of each window of x[B, C, H, W] over row_div[i] * col_div[j]."""
-    _check_windows("avg_pool", x, rows, cols)
+    op = "avg_pool"
+    x = checked_array(op, "x", x, _FLOAT32, 4)
+    rows = _checked_windows(op, "rows", rows, x.shape[2])
+    cols = _checked_windows(op, "cols", cols, x.shape[3])
+    row_div = checked_array(op, "row_div", row_div, np.dtype(np.int32), 1)
+    col_div = checked_array(op, "col_div", col_div, np.dtype(np.int32), 1)
     if row_div.shape != rows.shape[:1] or col_div.shape != cols.shape[:1]:
-        _fail("avg_pool", "needs one divisor for each window", row_div=row_div, col_div=col_div)
+        fail(op, "needs one divisor for each window", row_div=row_div, col_div=col_div)
     if (row_div < 1).any() or (col_div < 1).any():
-        _fail("avg_pool", "divisors must be >= 1", row_div=row_div, col_div=col_div)
-    return reference.avg_pool_f32(x, rows, cols, row_div, col_div)
+        fail(op, "divisors must be >= 1", row_div=row_div, col_div=col_div)
+    return (core or reference).avg_pool_f32(x, rows, cols, row_div, col_div)

@@ -9,7 +9,7 @@ on batch size, tiling, threads or instruction set.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,50 @@ def linear_f32(x: F32, w: F32, bias: F32 | None) -> F32:
         return y if bias is None else y + bias
 
 
+class Windows(NamedTuple):
+    """How a convolution walks: strides, padding (top, bottom, left, right), dilation, groups."""
+
+    stride: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+def conv_size(size: Sequence[int], kernel: Sequence[int], how: Windows) -> tuple[int, int]:
+    """Height and width of the output for an input and kernel of these sizes."""
+    height, width = (
+        (size[i] + how.pads[2 * i] + how.pads[2 * i + 1] - how.dilation[i] * (kernel[i] - 1) - 1)
+        // how.stride[i]
+        + 1
+        for i in (0, 1)
+    )
+    return height, width
+
+
+def _taps(padded: F32, kernel: Sequence[int], out: Sequence[int], how: Windows) -> list[F32]:
+    """Views of padded[B, C, H, W], one for each kernel position: the pixel it sees per output."""
+    (dy, dx), (sy, sx) = how.dilation, how.stride
+    return [
+        padded[:, :, ky * dy : ky * dy + (out[0] - 1) * sy + 1 : sy,
+               kx * dx : kx * dx + (out[1] - 1) * sx + 1 : sx]
+        for ky in range(kernel[0])
+        for kx in range(kernel[1])
+    ]  # fmt: skip
+
+
+def _padded(x: F32, how: Windows) -> F32:
+    top, bottom, left, right = how.pads
+    return np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+
+
+def _columns(x: F32, kernel: Sequence[int], how: Windows) -> F32:
+    """[B, groups, (channel, kernel row, kernel column), output pixel]; padding holds 0."""
+    out = conv_size(x.shape[2:], kernel, how)
+    taps = _taps(_padded(x, how), kernel, out, how)
+    depth = x.shape[1] // how.groups * len(taps)
+    return np.stack(taps, axis=2).reshape(x.shape[0], how.groups, depth, out[0] * out[1])
+
+
 def conv2d_f32(
     x: F32,
     w: F32,
@@ -69,24 +113,60 @@ def conv2d_f32(
     dilation: tuple[int, int],
     groups: int,
 ) -> F32:
-    """The chain of a pixel runs over (channel, kernel row, kernel column); padding holds 0."""
-    top, bottom, left, right = pads
-    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
-    batch, _, height, width = x.shape
-    outputs, _, kh, kw = w.shape
-    oh = (height - dilation[0] * (kh - 1) - 1) // stride[0] + 1
-    ow = (width - dilation[1] * (kw - 1) - 1) // stride[1] + 1
-    taps = [
-        x[:, :, dy : dy + (oh - 1) * stride[0] + 1 : stride[0],
-          dx : dx + (ow - 1) * stride[1] + 1 : stride[1]]
-        for dy in range(0, kh * dilation[0], dilation[0])
-        for dx in range(0, kw * dilation[1], dilation[1])
-    ]  # fmt: skip
-    columns = np.stack(taps, axis=2).reshape(batch, groups, -1, oh * ow)
-    weights = w.reshape(groups, outputs // groups, -1)
-    y = matmul_f32(weights, columns).reshape(batch, outputs, oh, ow)
+    """The chain of a pixel runs over (channel, kernel row, kernel column), then bias is added."""
+    how = Windows(stride, pads, dilation, groups)
+    outputs, depth = w.shape[0] // how.groups, int(np.prod(w.shape[1:]))
+    weights = w.reshape(how.groups, outputs, depth)
+    y = matmul_f32(weights, _columns(x, w.shape[2:], how))
+    y = y.reshape(x.shape[0], w.shape[0], *conv_size(x.shape[2:], w.shape[2:], how))
     with np.errstate(all="ignore"):
         return y if bias is None else y + bias[:, None, None]
+
+
+def conv2d_dinput_f32(
+    g: F32,
+    w: F32,
+    size: tuple[int, int],
+    *,
+    stride: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    dilation: tuple[int, int],
+    groups: int,
+) -> F32:
+    """For each tap in order, the chain over outputs of w * g is added to the pixel it saw."""
+    how = Windows(stride, pads, dilation, groups)
+    batch, kernel = g.shape[0], w.shape[2:]
+    outputs, depth = w.shape[0] // groups, int(np.prod(w.shape[1:]))
+    weights = w.reshape(groups, outputs, depth).transpose(0, 2, 1)
+    grads = matmul_f32(weights, g.reshape(batch, groups, outputs, g.shape[2] * g.shape[3]))
+    grads = grads.reshape(batch, groups * w.shape[1], kernel[0] * kernel[1], *g.shape[2:])
+    padded = _padded(np.zeros((batch, groups * w.shape[1], *size), np.float32), how)
+    with np.errstate(all="ignore"):
+        for i, tap in enumerate(_taps(padded, kernel, g.shape[2:], how)):
+            tap += grads[:, :, i]
+    top, _, left, _ = how.pads
+    return np.ascontiguousarray(padded[:, :, top : top + size[0], left : left + size[1]])
+
+
+def conv2d_dweight_f32(
+    g: F32,
+    x: F32,
+    kernel: tuple[int, int],
+    *,
+    stride: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    dilation: tuple[int, int],
+    groups: int,
+) -> F32:
+    """The chain of a weight runs over (image, output row, output column) of g * x."""
+    how = Windows(stride, pads, dilation, groups)
+    columns = _columns(x, kernel, how)
+    batch, _, depth, pixels = columns.shape
+    outputs = g.shape[1] // groups
+    grads = g.reshape(batch, groups, outputs, pixels).transpose(1, 2, 0, 3)
+    grads = grads.reshape(groups, outputs, batch * pixels)
+    dw = matmul_f32(grads, columns.transpose(1, 0, 3, 2).reshape(groups, batch * pixels, depth))
+    return dw.reshape(g.shape[1], x.shape[1] // groups, *kernel)
 
 
 def unary_f32(fn: str, x: F32, **params: float) -> F32:

@@ -1,0 +1,14 @@
+#include "kernels/binary_f32/binary_f32.h"
+#include "simd/avx512vnni.h"
+
+#ifdef QG_HAVE_AVX512VNNI
+
+QG_BEGIN_AVX512VNNI
+#include "kernels/binary_f32/generic.h"
+QG_END_AVX512VNNI
+
+namespace qg {
+static const Register registered(binary_f32_variants, Isa::avx512vnni, &avx512vnni::kVariant);
+}  // namespace qg
+
+#endif

@@ -1,0 +1,8 @@
+#include "kernels/layer_norm_f32/layer_norm_f32.h"
+#include "simd/scalar.h"
+
+QG_BEGIN_SCALAR
+#include "kernels/layer_norm_f32/generic.h"
+
+const Register registered(layer_norm_f32_variants, Isa::scalar, &kVariant);
+QG_END_SCALAR

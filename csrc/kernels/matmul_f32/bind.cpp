@@ -1,0 +1,95 @@
+#include <algorithm>
+#include <optional>
+
+#include <pybind11/stl.h>
+
+#include "bind.h"
+#include "float_env.h"
+#include "kernels/matmul_f32/matmul_f32.h"
+
+namespace qg {
+namespace {
+
+using Strided = py::array_t<float, 0>;
+
+ptrdiff_t step(const Strided& array, ptrdiff_t axis) {
+  require(array.strides(axis) % static_cast<ptrdiff_t>(sizeof(float)) == 0, "strides of whole elements");
+  return array.strides(axis) / static_cast<ptrdiff_t>(sizeof(float));
+}
+
+// The last two axes of an array with at least two.
+MatrixF32 matrix(const Strided& array, const char* rule) {
+  require(array.ndim() >= 2, rule);
+  require(reinterpret_cast<uintptr_t>(array.data()) % alignof(float) == 0, "aligned arrays");
+  const ptrdiff_t last = array.ndim() - 1;
+  return {array.data(), array.shape(last - 1), array.shape(last), step(array, last - 1), step(array, last)};
+}
+
+// One batch dimension, as long as the result's or broadcast: how far one step of it moves in each operand.
+struct BatchAxis {
+  ptrdiff_t size, a_step, b_step;
+};
+
+std::vector<BatchAxis> batch_axes(const Strided& a, const Strided& b) {
+  const ptrdiff_t count = std::max(a.ndim(), b.ndim()) - 2;
+  std::vector<BatchAxis> axes;
+  for (ptrdiff_t i = 0; i < count; ++i) {
+    const ptrdiff_t ia = i - (count - (a.ndim() - 2)), ib = i - (count - (b.ndim() - 2));
+    const ptrdiff_t na = ia < 0 ? 1 : a.shape(ia), nb = ib < 0 ? 1 : b.shape(ib);
+    require(na == nb || na == 1 || nb == 1, "batch dimensions that broadcast");
+    axes.push_back({na == 1 ? nb : na, na == 1 ? 0 : step(a, ia), nb == 1 ? 0 : step(b, ib)});
+  }
+  return axes;
+}
+
+void multiply_batch(MatrixF32 a, MatrixF32 b, const BatchAxis* axis, const BatchAxis* end, float*& y) {
+  if (axis == end) {
+    matmul_f32(a, b, nullptr, y, b.columns);
+    y += a.rows * b.columns;
+    return;
+  }
+  for (ptrdiff_t i = 0; i < axis->size; ++i) {
+    multiply_batch(a, b, axis + 1, end, y);
+    a.data += axis->a_step;
+    b.data += axis->b_step;
+  }
+}
+
+Array<float> matmul(const Strided& a, const Strided& b) {
+  const MatrixF32 left = matrix(a, "a[..., M, K]"), right = matrix(b, "b[..., K, N]");
+  require(left.columns == right.rows, "a[..., M, K] and b[..., K, N] with one K");
+  const std::vector<BatchAxis> axes = batch_axes(a, b);
+  std::vector<ptrdiff_t> shape;
+  for (const BatchAxis& axis : axes) shape.push_back(axis.size);
+  shape.push_back(left.rows);
+  shape.push_back(right.columns);
+  Array<float> result = new_array<float>(shape);
+  float* y = result.mutable_data();
+  const py::gil_scoped_release unlocked;
+  const FloatEnvironment defaults;
+  multiply_batch(left, right, axes.data(), axes.data() + axes.size(), y);
+  return result;
+}
+
+// x[M][K] times w[N][K] transposed, plus bias[N].
+Array<float> linear(const Strided& x, const Strided& w, const std::optional<Array<float>>& bias) {
+  const MatrixF32 rows = matrix(x, "x[M][K]"), weights = matrix(w, "w[N][K]");
+  require(x.ndim() == 2 && w.ndim() == 2 && rows.columns == weights.columns, "x[M][K] and w[N][K]");
+  const float* b = bias ? per_channel(*bias, weights.rows) : nullptr;
+  Array<float> result = new_array<float>({rows.rows, weights.rows});
+  float* y = result.mutable_data();
+  const py::gil_scoped_release unlocked;
+  const FloatEnvironment defaults;
+  matmul_f32(rows, weights.transposed(), b, y, weights.rows);
+  return result;
+}
+
+}  // namespace
+
+void bind_matmul_f32(py::module_& m) {
+  m.def("matmul_f32", &matmul, py::arg("a").noconvert(), py::arg("b").noconvert());
+  m.def("linear_f32", &linear, py::arg("x").noconvert(), py::arg("w").noconvert(),
+        py::arg("bias").noconvert().none(true));
+}
+
+}  // namespace qg

@@ -1,0 +1,149 @@
+#include "kernels/matmul_f32/matmul_f32.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace qg {
+
+Dispatch<MatmulF32Variant> matmul_f32_variants;
+
+namespace {
+
+ptrdiff_t round_up(ptrdiff_t n, ptrdiff_t to) { return (n + to - 1) / to * to; }
+
+void pack_rows(const MatrixF32& b, ptrdiff_t width, float* panel) {
+  const size_t bytes = static_cast<size_t>(b.columns) * sizeof(float);
+  for (ptrdiff_t k = 0; k < b.rows; ++k, panel += width) {
+    const float* row = b.data + k * b.row_stride;
+    if (b.column_stride == 1) {
+      std::memcpy(panel, row, bytes);
+    } else {
+      for (ptrdiff_t n = 0; n < b.columns; ++n) panel[n] = row[n * b.column_stride];
+    }
+    std::fill(panel + b.columns, panel + width, 0.0f);
+  }
+}
+
+MatrixF32 part(const MatrixF32& m, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column, ptrdiff_t columns) {
+  return {m.data + row * m.row_stride + column * m.column_stride, rows, columns, m.row_stride,
+          m.column_stride};
+}
+
+// y = bias, or 0: a sum of no products.
+void fill_rows(const float* bias, float* y, ptrdiff_t y_stride, ptrdiff_t rows, ptrdiff_t columns) {
+  for (ptrdiff_t m = 0; m < rows; ++m) {
+    for (ptrdiff_t n = 0; n < columns; ++n) y[m * y_stride + n] = bias == nullptr ? 0.0f : bias[n];
+  }
+}
+
+// Calls use(n, columns, k, depth) for each block of b, the blocks of one column range by k ascending.
+template <class Use>
+void for_blocks(ptrdiff_t all_columns, ptrdiff_t all_depth, const Use& use) {
+  for (ptrdiff_t n = 0; n < all_columns; n += kColumnBlockF32) {
+    const ptrdiff_t columns = std::min(kColumnBlockF32, all_columns - n);
+    for (ptrdiff_t k = 0; k < all_depth; k += kDepthBlockF32) {
+      use(n, columns, k, std::min(kDepthBlockF32, all_depth - k));
+    }
+  }
+}
+
+// a.column_stride is 1.
+void multiply_packing_b(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
+                        ptrdiff_t y_stride) {
+  const MatmulF32Variant& variant = matmul_f32_variants.get();
+  const ptrdiff_t widest = std::min(kColumnBlockF32, round_up(b.columns, variant.lanes));
+  AlignedVector<float> panels(static_cast<size_t>(widest * std::min(kDepthBlockF32, b.rows)));
+  for_blocks(b.columns, b.rows, [&](ptrdiff_t n, ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth) {
+    pack_panels_f32(variant, b, k, depth, n, columns, panels.data());
+    const float* block_bias = bias != nullptr && k + depth == b.rows ? bias + n : nullptr;
+    variant.multiply({a.data + k, a.rows, a.row_stride}, {panels.data(), depth, columns}, k > 0, block_bias,
+                     y + n, y_stride);
+  });
+}
+
+// y = transpose of yt [columns][rows], plus bias.
+void store_transposed(const float* yt, ptrdiff_t rows, ptrdiff_t columns, const float* bias, float* y,
+                      ptrdiff_t y_stride) {
+  constexpr ptrdiff_t kBlock = 16;
+  for (ptrdiff_t n0 = 0; n0 < columns; n0 += kBlock) {
+    const ptrdiff_t n1 = std::min(columns, n0 + kBlock);
+    for (ptrdiff_t m = 0; m < rows; ++m) {
+      for (ptrdiff_t n = n0; n < n1; ++n) {
+        const float value = yt[n * rows + m];
+        y[m * y_stride + n] = bias == nullptr ? value : value + bias[n];
+      }
+    }
+  }
+}
+
+AlignedVector<float> copied_rows(const MatrixF32& a) {
+  AlignedVector<float> rows(static_cast<size_t>(a.rows * a.columns));
+  if (a.row_stride == 1) {
+    // Its columns are contiguous: the transpose of a panel.
+    matmul_f32_variants.get().pack_transposed(a.data, a.column_stride, a.columns, a.columns, a.rows,
+                                              rows.data());
+    return rows;
+  }
+  for (ptrdiff_t m = 0; m < a.rows; ++m) {
+    for (ptrdiff_t k = 0; k < a.columns; ++k) {
+      rows[static_cast<size_t>(m * a.columns + k)] = a.data[m * a.row_stride + k * a.column_stride];
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+void pack_panels_f32(const MatmulF32Variant& variant, const MatrixF32& b, ptrdiff_t k_begin, ptrdiff_t depth,
+                     ptrdiff_t begin, ptrdiff_t columns, float* panels) {
+  for (ptrdiff_t first = 0; first < columns; first += variant.panel_columns) {
+    const ptrdiff_t used = std::min(variant.panel_columns, columns - first);
+    const ptrdiff_t width = round_up(used, variant.lanes);
+    const MatrixF32 source = part(b, k_begin, depth, begin + first, used);
+    if (b.row_stride == 1 && b.column_stride != 1) {
+      variant.pack_transposed(source.data, b.column_stride, used, width, depth, panels + first * depth);
+    } else {
+      pack_rows(source, width, panels + first * depth);
+    }
+  }
+}
+
+void matmul_f32(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y, ptrdiff_t y_stride) {
+  if (a.rows == 0 || b.columns == 0) return;
+  if (a.columns == 0) return fill_rows(bias, y, y_stride, a.rows, b.columns);
+  const bool rows_ready = a.column_stride == 1, columns_ready = b.row_stride == 1;
+  // Packing is the cost of a small product: pack the smaller operand, where the other can be read as it is.
+  if (columns_ready && (a.rows < b.columns / 2 || !rows_ready) && a.rows <= 4 * b.columns) {
+    AlignedVector<float> yt(static_cast<size_t>(a.rows * b.columns));
+    multiply_packing_b(b.transposed(), a.transposed(), nullptr, yt.data(), a.rows);
+    return store_transposed(yt.data(), a.rows, b.columns, bias, y, y_stride);
+  }
+  if (rows_ready) return multiply_packing_b(a, b, bias, y, y_stride);
+  const AlignedVector<float> rows = copied_rows(a);
+  multiply_packing_b({rows.data(), a.rows, a.columns, a.columns, 1}, b, bias, y, y_stride);
+}
+
+PackedMatrixF32::PackedMatrixF32(const MatrixF32& b)
+    : variant_(&matmul_f32_variants.get()), depth_(b.rows), columns_(b.columns),
+      data_(static_cast<size_t>(round_up(b.columns, variant_->lanes) * b.rows)) {
+  for_blocks(columns_, depth_, [&](ptrdiff_t n, ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth) {
+    const ptrdiff_t width = round_up(columns, variant_->lanes);
+    pack_panels_f32(*variant_, b, k, depth, n, columns, data_.data() + n * depth_ + k * width);
+  });
+}
+
+void PackedMatrixF32::run(const MatrixF32& a, const float* bias, float* y, ptrdiff_t y_stride,
+                          ptrdiff_t m_begin, ptrdiff_t m_end) const {
+  if (m_begin >= m_end || columns_ == 0) return;
+  float* const rows = y + m_begin * y_stride;
+  if (depth_ == 0) return fill_rows(bias, rows, y_stride, m_end - m_begin, columns_);
+  for_blocks(columns_, depth_, [&](ptrdiff_t n, ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth) {
+    const ptrdiff_t width = round_up(columns, variant_->lanes);
+    const RowsF32 x{a.data + m_begin * a.row_stride + k, m_end - m_begin, a.row_stride};
+    const float* block_bias = bias != nullptr && k + depth == depth_ ? bias + n : nullptr;
+    variant_->multiply(x, {data_.data() + n * depth_ + k * width, depth, columns}, k > 0, block_bias,
+                       rows + n, y_stride);
+  });
+}
+
+}  // namespace qg

@@ -1,0 +1,17 @@
+// y[p][oy][ox] = max of x[p][iy][ix] over iy in rows[oy], ix in cols[ox]; NaN wins
+//
+// x float32 [planes][h][w], planes being batch * channels.
+#pragma once
+
+#include "kernels/pool_windows.h"
+
+namespace qg {
+
+struct FloatPlanes {
+  const float* data;
+  ptrdiff_t planes, h, w;
+};
+
+void max_pool_f32(const FloatPlanes& x, const PoolGrid& grid, float* y);
+
+}  // namespace qg

@@ -1,0 +1,120 @@
+#include "kernels/reduce_f32/reduce_f32.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace qg {
+
+Dispatch<ReduceF32Variant> reduce_f32_variants;
+
+namespace {
+
+constexpr ptrdiff_t kLanes = 8;
+constexpr ptrdiff_t kColumnBlock = 256;
+
+struct Axis {
+  ptrdiff_t size, step;
+};
+
+struct Layout {
+  std::vector<Axis> kept, reduced;  // without the innermost axis
+  Axis inner{1, 1};
+  bool inner_reduced = true;
+  ptrdiff_t count = 1;  // elements of one sum
+};
+
+// Neighbouring axes of one kind are one axis, axes of size 1 are none.
+Layout layout_of(const std::vector<ReduceAxis>& axes) {
+  std::vector<ReduceAxis> joined;
+  for (const ReduceAxis& axis : axes) {
+    if (axis.size == 1) continue;
+    if (!joined.empty() && joined.back().reduced == axis.reduced) {
+      joined.back().size *= axis.size;
+    } else {
+      joined.push_back(axis);
+    }
+  }
+  Layout layout;
+  ptrdiff_t step = 1;
+  for (size_t i = joined.size(); i-- > 0; step *= joined[i].size) {
+    if (joined[i].reduced) layout.count *= joined[i].size;
+    if (i + 1 == joined.size()) {
+      layout.inner = {joined[i].size, 1};
+      layout.inner_reduced = joined[i].reduced;
+    } else {
+      (joined[i].reduced ? layout.reduced : layout.kept).push_back({joined[i].size, step});
+    }
+  }
+  std::reverse(layout.kept.begin(), layout.kept.end());
+  std::reverse(layout.reduced.begin(), layout.reduced.end());
+  return layout;
+}
+
+// Calls use(offset) for every index into the axes, the last fastest.
+template <class Use>
+void for_offsets(const std::vector<Axis>& axes, size_t depth, ptrdiff_t offset, const Use& use) {
+  if (depth == axes.size()) return use(offset);
+  for (ptrdiff_t i = 0; i < axes[depth].size; ++i) {
+    for_offsets(axes, depth + 1, offset + i * axes[depth].step, use);
+  }
+}
+
+struct Reduction {
+  ReduceF32 function;
+  double count;
+
+  bool sums() const { return function != ReduceF32::amax; }
+  double start() const { return sums() ? 0.0 : -std::numeric_limits<double>::infinity(); }
+  double join(double a, double b) const { return sums() ? a + b : (b > a || b != b ? b : a); }
+
+  // Of the eight lanes, `step` apart.
+  float result(const double* lane, ptrdiff_t step) const {
+    double half[4];
+    for (ptrdiff_t i = 0; i < 4; ++i) half[i] = join(lane[i * step], lane[(i + 4) * step]);
+    const double all = join(join(half[0], half[2]), join(half[1], half[3]));
+    return static_cast<float>(function == ReduceF32::mean ? all / count : all);
+  }
+};
+
+void reduce_rows(const Reduction& reduction, const float* x, const Layout& layout, float* y) {
+  const ReduceF32Variant& variant = reduce_f32_variants.get();
+  for_offsets(layout.kept, 0, 0, [&](ptrdiff_t row) {
+    double lanes[kLanes];
+    std::fill(lanes, lanes + kLanes, reduction.start());
+    ptrdiff_t first = 0;
+    for_offsets(layout.reduced, 0, row, [&](ptrdiff_t offset) {
+      variant.run(reduction.sums(), x + offset, layout.inner.size, first % kLanes, lanes);
+      first += layout.inner.size;
+    });
+    *y++ = reduction.result(lanes, 1);
+  });
+}
+
+void reduce_columns(const Reduction& reduction, const float* x, const Layout& layout, float* y) {
+  const ReduceF32Variant& variant = reduce_f32_variants.get();
+  for_offsets(layout.kept, 0, 0, [&](ptrdiff_t row) {
+    for (ptrdiff_t begin = 0; begin < layout.inner.size; begin += kColumnBlock) {
+      const ptrdiff_t n = std::min(kColumnBlock, layout.inner.size - begin);
+      double lanes[kLanes * kColumnBlock];
+      for (ptrdiff_t lane = 0; lane < kLanes; ++lane) {
+        std::fill(lanes + lane * n, lanes + (lane + 1) * n, reduction.start());
+      }
+      ptrdiff_t index = 0;
+      for_offsets(layout.reduced, 0, row + begin, [&](ptrdiff_t offset) {
+        variant.columns(reduction.sums(), x + offset, n, lanes + index % kLanes * n);
+        ++index;
+      });
+      for (ptrdiff_t i = 0; i < n; ++i) *y++ = reduction.result(lanes + i, n);
+    }
+  });
+}
+
+}  // namespace
+
+void reduce_f32(ReduceF32 function, const float* x, const std::vector<ReduceAxis>& axes, float* y) {
+  const Layout layout = layout_of(axes);
+  const Reduction reduction{function, static_cast<double>(layout.count)};
+  layout.inner_reduced ? reduce_rows(reduction, x, layout, y) : reduce_columns(reduction, x, layout, y);
+}
+
+}  // namespace qg
