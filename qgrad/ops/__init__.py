@@ -116,6 +116,7 @@ from qgrad.ops.indexing import (
 from qgrad.ops.matmul import linear, linear_shape_error, matmul
 from qgrad.ops.norm import batch_norm, batch_norm_affine, layer_norm
 from qgrad.ops.op import Op, op, register_handler, registry
+from qgrad.ops.pad import pad, pad_transpose
 from qgrad.ops.pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -270,6 +271,8 @@ __all__ = [
     "one_hot",
     "op",
     "outer",
+    "pad",
+    "pad_transpose",
     "permute",
     "pow",
     "prod",
