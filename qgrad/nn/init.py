@@ -6,6 +6,7 @@ Each function changes the tensor it is given, outside of autograd, and returns i
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,13 @@ def trunc_normal_(
     """Draw from the normal distribution restricted to [a, b], which are not in units of std."""
     if not a < b:
         raise ValueError(f"trunc_normal_: bounds are a={a}, b={b}, but a must be below b.")
+    if not a - 2 * std <= mean <= b + 2 * std:
+        warnings.warn(
+            f"trunc_normal_: mean {mean} is more than 2 std ({std}) outside of [{a}, {b}]; far out "
+            "there, the values are not distributed as they should be.",
+            UserWarning,
+            stacklevel=2,
+        )
     low, high = (math.erf((bound - mean) / (std * math.sqrt(2.0))) for bound in (a, b))
     u = low + (high - low) * _random(tensor, generator).astype(np.float64)
     values = mean + std * math.sqrt(2.0) * _erfinv(u)
