@@ -158,8 +158,8 @@ class _Source:
         tracers: dict[int, Any] = {}
         for path, tensor in self.module.named_parameters():
             tracers[id(tensor)] = session.parameter(path, tensor)
-        for path, tensor in self.module.named_buffers():
-            tracers[id(tensor)] = session.buffer(path, tensor)
+        for path, buffer in self.module.named_buffers():
+            tracers[id(buffer)] = session.buffer(path, buffer)
         module = self.copy_module(tracers)
         for path, child in module.named_modules():
             child.__dict__["training"] = TrainingFlag(path, child.training, session.read_training)

@@ -35,8 +35,14 @@ class Tracer(Tensor):
 
     __slots__ = ("aliases", "base", "dtype", "node", "session", "shadows", "shape", "target")
 
-    dtype: DType  # type: ignore[assignment]
-    shape: tuple[int, ...]  # type: ignore[assignment]
+    session: Session
+    node: Node | None
+    shape: tuple[int, ...]
+    dtype: DType
+    target: str
+    shadows: Any
+    aliases: list[weakref.ref[Tracer]]
+    base: tuple[Tracer, Any] | None
 
     def __new__(
         cls,
@@ -47,14 +53,14 @@ class Tracer(Tensor):
         target: str = "",
     ) -> Any:
         """A tracer in `session` of this shape, in which free sizes are SymInts, and dtype."""
-        self = object.__new__(cls)
+        self: Tracer = object.__new__(cls)
         self.session = session
         self.node = node
         self.shape = shape
         self.dtype = dtype
         self.target = target
         self.shadows = None
-        self.base: tuple[Tracer, Any] | None = None
+        self.base = None
         self.aliases = [weakref.ref(self)]
         self.grad = self._node = self._cell = self._hooks = self._view = None
         self._requires_grad = False
@@ -78,9 +84,7 @@ class Tracer(Tensor):
         self.aliases = base.aliases
         self.base = None if index is None else (base, index)
 
-    def _in_place(  # type: ignore[override]
-        self, op: Op, args: tuple[Any, ...], view: Tracer | None = None
-    ) -> Tracer:
+    def _in_place(self, op: Op, args: tuple[Any, ...], view: Tracer | None = None) -> Tracer:
         """Stand for the result of the op from now on: all who hold this tensor see the change.
 
         A change of base[index] is one of the base, too, of which `view` may stay.
@@ -153,9 +157,13 @@ class Tracer(Tensor):
         """The same value, without a gradient."""
         return ops.detach(self)
 
+    @data.setter
+    def data(self, value: Any) -> None:
+        self.refuse("assignment to the data", "Keep state out of forward.")
+
     # -- what needs data -------------------------------------------------------------------------
 
-    @property  # type: ignore[misc]
+    @property
     def _data(self) -> Any:
         self.refuse("the data", _VALUE)
 

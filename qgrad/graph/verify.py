@@ -140,8 +140,8 @@ def constants_are_held(graph: Graph, module: Module | None) -> Iterator[str]:
 def parameters_are_in_the_module(graph: Graph, module: Module | None) -> Iterator[str]:
     """Every param node's target is a parameter or buffer of the module, of its shape and dtype."""
     if module is not None:
-        held = {**dict(module.named_parameters(remove_duplicate=False))}
-        held.update(module.named_buffers(remove_duplicate=False))
+        parameters = module.named_parameters(remove_duplicate=False)
+        held = {**dict(parameters), **dict(module.named_buffers(remove_duplicate=False))}
         for node in graph.nodes:
             if node.kind == "param":
                 yield from _mismatch(node, held.get(node.target))

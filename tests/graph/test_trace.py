@@ -102,7 +102,7 @@ def test_traced_model_trains_like_the_model() -> None:
             loss.backward()
             with qgrad.no_grad():
                 for parameter in model.parameters():
-                    parameter -= 0.1 * parameter.grad
+                    parameter -= 0.01 * parameter.grad
             losses.append(loss.item())
     assert losses[:3] == losses[3:]
     assert losses[0] > losses[2]
