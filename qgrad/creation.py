@@ -218,7 +218,7 @@ def eye(
 
 
 def _like(input: Tensor, dtype: Any) -> np.dtype[Any]:
-    return input._data.dtype if dtype is None else to_numpy(dtype)
+    return to_numpy(input.dtype if dtype is None else dtype)
 
 
 def zeros_like(
