@@ -88,12 +88,15 @@ class ModuleAttributes:
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
-        # Only called when ordinary lookup has failed.
-        containers = self.__dict__
-        for kind in _KINDS:
-            registered = containers.get(kind)
-            if registered is not None and name in registered:
-                return registered[name]
+        # Only called when ordinary lookup has failed. Written out: every forward comes here.
+        own = self.__dict__
+        if "_modules" in own:
+            if name in own["_parameters"]:
+                return own["_parameters"][name]
+            if name in own["_modules"]:
+                return own["_modules"][name]
+            if name in own["_buffers"]:
+                return own["_buffers"][name]
         raise AttributeError(
             f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
         )

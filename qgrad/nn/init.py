@@ -266,8 +266,8 @@ _TAIL = (
 
 def _erfinv(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """The inverse of erf on [-1, 1]; infinite at the ends."""
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # infinite at +-1, as it should be
         w = -np.log((1.0 - x) * (1.0 + x))
-    central = np.polyval(_CENTRAL, w - 2.5)
-    tail = np.polyval(_TAIL, np.sqrt(np.maximum(w, 5.0)) - 3.0)
+        central = np.polyval(_CENTRAL, w - 2.5)
+        tail = np.polyval(_TAIL, np.sqrt(np.maximum(w, 5.0)) - 3.0)
     return np.where(np.isinf(w), np.copysign(np.inf, x), np.where(w < 5.0, central, tail) * x)
