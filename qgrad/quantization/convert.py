@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qgrad.autograd.mode import no_grad
-from qgrad.errors import CalibrationError, ConfigError, UnsupportedOpError
+from qgrad.errors import CalibrationError, ConfigError, QParamError, UnsupportedOpError
 from qgrad.graph import evaluate_nodes
 from qgrad.graph.ir import Graph, Node
 from qgrad.graph.structure import map_leaves
@@ -93,8 +93,11 @@ def _lower(node: Node, prepared: PreparedModel, values: dict[Node, Any], builder
     args = map_leaves(lambda leaf: _known(leaf, values), node.args)
     kwargs = map_leaves(lambda leaf: _known(leaf, values), node.kwargs)
     if node.quant is not None:
-        call = prepared.call(node, args, kwargs)
-        KINDS[call.spec.kind].lower(call, builder)
+        try:
+            call = prepared.call(node, args, kwargs)
+            KINDS[call.spec.kind].lower(call, builder)
+        except (CalibrationError, QParamError, ValueError) as error:
+            raise type(error)(f"convert: {where(node)}: {error}") from None
         return
     assert node.op is not None
     arguments = arguments_of(node.op, args, kwargs)

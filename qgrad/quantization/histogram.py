@@ -74,9 +74,9 @@ def bin_centers(at: tuple[int, int], bins: int, low: float, high: float) -> F64:
     return np.asarray((edges[:-1] + edges[1:]) / 2)
 
 
-def best_range(counts: I64, centers: F64, low: float, high: float, codes: CodeRange) -> tuple[
-    float, float
-]:
+def best_range(
+    counts: I64, centers: F64, low: float, high: float, codes: CodeRange
+) -> tuple[float, float]:
     """The range within [low, high] whose codes have the least squared error over the histogram.
 
     Clipping rare large values costs them precision and gives it to all others. The search shrinks

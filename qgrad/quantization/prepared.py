@@ -9,7 +9,7 @@ import numpy as np
 
 from qgrad import nn, ops
 from qgrad.autograd.mode import is_grad_enabled, no_grad
-from qgrad.errors import CalibrationError, QParamError
+from qgrad.errors import CalibrationError, DTypeError, QParamError
 from qgrad.graph import GraphModule, evaluate
 from qgrad.graph.ir import Graph, Node
 from qgrad.quantization.fake_quantize import FakeQuantize, FakeQuantized
@@ -56,7 +56,7 @@ class PreparedModel(GraphModule):
 
         Raises CalibrationError naming module and batch if a value is NaN or infinite.
         """
-        bound = self.bind(inputs, named_inputs)
+        bound = self._checked(self.bind(inputs, named_inputs))
         if self.calibrating:
             with no_grad():
                 output = evaluate(self.graph, self, bound, run_node=self._calibrate)
@@ -74,6 +74,17 @@ class PreparedModel(GraphModule):
             self._settle()
         self.calibrating = False
         return self.eval()
+
+    def _checked(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Inputs as Tensors of the dtypes that the model was prepared with."""
+        tensors = tuple(x if isinstance(x, Tensor) else Tensor(x) for x in inputs)
+        for node, tensor in zip(self.graph.inputs, tensors, strict=False):
+            if tensor.dtype is not node.dtype:
+                raise DTypeError(
+                    f"prepared model: input '{node.name}' is {tensor.dtype!r}, but the example was "
+                    f"{node.dtype!r}; convert it: x.to({node.dtype!r})"
+                )
+        return tensors
 
     def _settle(self) -> None:
         for module in self.modules():
@@ -172,8 +183,11 @@ class PreparedModel(GraphModule):
         if node.quant is None:
             return _call_op(node, args, kwargs)
         call = self.call(node, args, kwargs)
-        with no_grad():
-            value = KINDS[call.spec.kind].integer(call)
+        try:
+            with no_grad():
+                value = KINDS[call.spec.kind].integer(call)
+        except (CalibrationError, QParamError, ValueError) as error:
+            raise type(error)(f"{where(node)}: {error}") from None
         if is_grad_enabled() and any(_requires_grad((args, kwargs))):
             simulated = self._simulate(node, args, kwargs)
             return value.attached_to(ops.straight_through(simulated, value))
@@ -191,6 +205,8 @@ class PreparedModel(GraphModule):
 
 def where(node: Node) -> str:
     """How messages name a node: by its module's path where it has one."""
+    if isinstance(node.quant, QuantSpec) and node.quant.kind == "quantize":
+        return f"the input of module '{node.path}'" if node.path else "the model's input"
     label = node.name if node.op is None else node.op.name
     return f"module '{node.path}' ({label})" if node.path else f"node '{node.name}' ({label})"
 

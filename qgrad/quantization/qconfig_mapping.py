@@ -228,9 +228,7 @@ def get_default_qconfig_mapping(
     backend: str = "x86", *, weight_bits: int = 8, activation_bits: int = 8
 ) -> QConfigMapping:
     """Everything by `get_default_qconfig`, for `prepare`."""
-    qconfig = get_default_qconfig(
-        backend, weight_bits=weight_bits, activation_bits=activation_bits
-    )
+    qconfig = get_default_qconfig(backend, weight_bits=weight_bits, activation_bits=activation_bits)
     return QConfigMapping().set_global(qconfig)
 
 

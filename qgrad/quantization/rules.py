@@ -87,7 +87,7 @@ class CallCounter:
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, ObjectType], int] = {}
-        self._path = ""
+        self._path: str | None = None
         self._ops: set[str] = set()  # of the layer call that is running
 
     def index(self, path: str, module_type: type | None, op_name: str) -> int:

@@ -10,8 +10,17 @@ import qgrad
 from qgrad import nn
 
 ACTIVATIONS = [
-    nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Sigmoid, nn.Tanh, nn.Hardswish, nn.Hardsigmoid,
-    nn.LeakyReLU, nn.ELU, nn.Softplus,
+    nn.ReLU,
+    nn.ReLU6,
+    nn.GELU,
+    nn.SiLU,
+    nn.Sigmoid,
+    nn.Tanh,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.Softplus,
 ]
 
 
@@ -63,8 +72,16 @@ def convolutions(draw: st.DrawFn, channels: int, size: int) -> tuple[nn.Module, 
         out, groups = 2 * draw(st.integers(1, 4)), 2
     else:
         out, groups = draw(st.integers(1, 9)), 1
-    conv = nn.Conv2d(channels, out, kernel, stride=stride, padding=padding, dilation=dilation,
-                     groups=groups, bias=draw(st.booleans()))
+    conv = nn.Conv2d(
+        channels,
+        out,
+        kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        bias=draw(st.booleans()),
+    )
     return conv, out, (size + 2 * padding - reach) // stride + 1
 
 
@@ -92,8 +109,13 @@ def blocks(draw: st.DrawFn, channels: int, size: int) -> tuple[nn.Module, int, i
         if draw(st.booleans()):
             pool: nn.Module = nn.MaxPool2d(2 + pad, stride=2, padding=pad, ceil_mode=ceil)
         else:
-            pool = nn.AvgPool2d(2 + pad, stride=2, padding=pad, ceil_mode=ceil,
-                                count_include_pad=draw(st.booleans()))
+            pool = nn.AvgPool2d(
+                2 + pad,
+                stride=2,
+                padding=pad,
+                ceil_mode=ceil,
+                count_include_pad=draw(st.booleans()),
+            )
         probe = pool(qgrad.zeros(1, channels, size, size))
         return pool, channels, int(probe.shape[2])
     return draw(st.sampled_from(ACTIVATIONS))(), channels, size
@@ -114,8 +136,13 @@ def image_networks(draw: st.DrawFn) -> tuple[nn.Module, tuple[int, ...]]:
         layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 4)]
     elif tail != "none":
         flat: nn.Module = nn.Flatten() if tail == "flatten" else Reshape()
-        layers += [flat, nn.Linear(channels * size * size, 5), nn.ReLU(), nn.Dropout(0.3),
-                   nn.Linear(5, 3)]
+        layers += [
+            flat,
+            nn.Linear(channels * size * size, 5),
+            nn.ReLU(),
+            nn.Dropout(0.3),
+            nn.Linear(5, 3),
+        ]
     model = nn.Sequential(*layers)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from quantization.networks import image_networks
 
@@ -47,8 +47,11 @@ def qconfigs(draw: st.DrawFn) -> QConfig:
 def mappings(draw: st.DrawFn) -> QConfigMapping:
     """A global config, and sometimes another for convolutions or linears, or float ones."""
     mapping = QConfigMapping().set_global(draw(qconfigs()))
-    return mapping.set_module_name("0", draw(st.none() | qconfigs())) if draw(
-        st.booleans()) else mapping
+    return (
+        mapping.set_module_name("0", draw(st.none() | qconfigs()))
+        if draw(st.booleans())
+        else mapping
+    )
 
 
 def batch(shape: tuple[int, ...], seed: int, n: int = 3) -> Any:
@@ -97,6 +100,7 @@ def test_qat_program_equals_prepared_model(
 ) -> None:
     """After a few training steps: 0 codes differ."""
     model, shape = network
+    assume(any(True for _ in model.parameters()))
     config = get_default_qat_qconfig(weight_bits=weight_bits, activation_bits=activation_bits)
     prepared = prepare_qat(model, QConfigMapping().set_global(config), batch(shape, seed))
     optimizer = qgrad.optim.SGD(prepared.parameters(), lr=0.01)
