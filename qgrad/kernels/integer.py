@@ -214,7 +214,7 @@ def avg_pool_s8(
     col_div = _divisors(op, "col_div", col_div, len(cols))
     sx, sy = checked_scale(op, "sx", sx), checked_scale(op, "sy", sy)
     with np.errstate(over="ignore"):
-        if not np.isfinite(sx / sy):
+        if not np.isfinite(np.float32(sx) / np.float32(sy)):
             raise QParamError(f"{op}: sx={sx} is too large for sy={sy}; sx / sy must be finite")
     zx, _, _ = checked_codes(op, zx, 0, 255)
     zy, qmin, qmax = checked_codes(op, zy, qmin, qmax)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from qgrad.kernels import adaptive_windows, pool_windows
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -60,8 +61,7 @@ def epilogue(draw: Draw, outputs: int, depth: int) -> tuple[NDArray[Any], NDArra
 def scale(draw: Draw) -> float:
     """A scale, often one whose multiples lie on ties."""
     return draw(
-        st.sampled_from([1.0, 0.5, 2.0, 0.1, 1.5, 2**-10, 1e-30, 1e30])
-        | st.floats(1e-4, 1e4)
+        st.sampled_from([1.0, 0.5, 2.0, 0.1, 1.5, 2**-10, 1e-30, 1e30]) | st.floats(1e-4, 1e4)
     )
 
 
@@ -172,7 +172,9 @@ def quantize(draw: Draw) -> Case:
     params = qparam_arrays(draw, shape, qmin, qmax)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     steps = rng.integers(-600, 600, shape) / 2  # halves are ties
-    steps = np.where(rng.random(shape) < 0.1, rng.choice([np.inf, -np.inf, 3e9, -1e38], shape), steps)
+    steps = np.where(
+        rng.random(shape) < 0.1, rng.choice([np.inf, -np.inf, 3e9, -1e38], shape), steps
+    )
     with np.errstate(over="ignore"):
         x = (steps * np.float64(np.resize(params["scale"], 1))).astype(np.float32)
     return Case((x,), {**params, "qmin": qmin, "qmax": qmax, "dtype": dtype})
