@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from qgrad.errors import ShapeError
 from qgrad.graph.guards import SizeGuard, TrainingFlag, TrainingGuard
 from qgrad.graph.ir import Graph, Node
-from qgrad.graph.structure import leaves
-from qgrad.symbolic import SymInt, compare_exprs, dims_of
+from qgrad.graph.plan import Plan, make_plan
+from qgrad.symbolic import SymInt, compare_exprs
 from qgrad.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -30,32 +30,36 @@ def evaluate(
     Raises ShapeError if an input does not have the traced rank and fixed sizes, or if sizes or
     train/eval mode would have sent the traced Python code another way.
     """
-    plan: _Plan = graph.derived(_plan)
+    plan: Plan = graph.derived(make_plan)
     values = _bind_inputs(plan.inputs, inputs)
     run = _Run(module, values)
     for guard in plan.training_guards:
         _check_training(guard, module)
-    for step in plan.steps:
-        node = step.node
-        if node.kind == "op":
-            args, kwargs = run.resolve(node.args), run.resolve(node.kwargs)
-            if run_node is not None:
-                value = run_node(node, args, kwargs)
+    for node, template, holes, nested, changing, target, dead, watched, guards in plan.steps:
+        if node.op is not None:
+            args = template.copy()
+            for position, used in holes:
+                args[position] = values[used]
+            for position, arg in nested:
+                args[position] = run.resolve(arg)
+            kwargs = node.kwargs if changing is None else run.resolve(changing)
+            if run_node is None:
+                value = node.op(*args, **kwargs)
             else:
-                value = node.op(*args, **kwargs)  # type: ignore[misc]
+                value = run_node(node, tuple(args), kwargs)
         elif node.kind == "output":
             return run.resolve(node.args[0])
         else:
-            value = _leaf_value(node, graph, module, values)
+            value = run.leaf(node, graph, target)
             if run_node is not None and node.quant is not None:
                 value = run_node(node, (value,), {})
         values[node] = value
-        if step.shape_is_read:
+        if watched:
             run.shapes[node.name] = value.shape
-            for size_guard in step.guards:
+            for size_guard in guards:
                 _check_sizes(size_guard, run.shapes)
-        for dead in step.dead_after:
-            del values[dead]
+        for used in dead:
+            del values[used]
     raise ValueError("evaluate: the graph has no output node.")
 
 
@@ -70,55 +74,9 @@ def evaluate_nodes(graph: Graph, module: Module, nodes: set[Node]) -> dict[Node,
             args, kwargs = run.resolve(node.args), run.resolve(node.kwargs)
             values[node] = node.op(*args, **kwargs)  # type: ignore[misc]
         else:
-            values[node] = _leaf_value(node, graph, module, values)
+            values[node] = run.leaf(node, graph, tuple(node.target.split(".")))
         run.shapes[node.name] = values[node].shape
     return values
-
-
-class _Step(NamedTuple):
-    node: Node
-    dead_after: tuple[Node, ...]
-    shape_is_read: bool
-    guards: tuple[SizeGuard, ...]
-
-
-class _Plan(NamedTuple):
-    inputs: list[Node]
-    steps: list[_Step]
-    training_guards: list[TrainingGuard]
-
-
-def _plan(graph: Graph) -> _Plan:
-    position = {node.name: index for index, node in enumerate(graph.nodes)}
-    last_use: dict[Node, int] = {}
-    read_shapes: set[str] = set()
-    for index, node in enumerate(graph.nodes):
-        last_use[node] = index
-        for leaf in leaves((node.args, node.kwargs)):
-            if isinstance(leaf, Node):
-                last_use[leaf] = index
-            elif isinstance(leaf, SymInt):
-                read_shapes |= dims_of(leaf.expr)
-    checks: dict[int, list[SizeGuard]] = {}
-    for guard in graph.guards:
-        if isinstance(guard, SizeGuard):
-            names = dims_of(guard.left) | dims_of(guard.right)
-            read_shapes |= names
-            checks.setdefault(max(position[name] for name in names), []).append(guard)
-    dead: dict[int, list[Node]] = {}
-    for node, index in last_use.items():
-        dead.setdefault(index, []).append(node)
-    steps = [
-        _Step(
-            node,
-            tuple(dead.get(index, ())),
-            node.name in read_shapes,
-            tuple(checks.get(index, ())),
-        )
-        for index, node in enumerate(graph.nodes)
-    ]
-    training_guards = [guard for guard in graph.guards if isinstance(guard, TrainingGuard)]
-    return _Plan(graph.inputs, steps, training_guards)
 
 
 class _Run:
@@ -131,7 +89,19 @@ class _Run:
         self.values = values
         self.shapes: dict[str, tuple[int, ...]] = {}
 
+    def leaf(self, node: Node, graph: Graph, target: tuple[str, ...]) -> Any:
+        """The value of an input, constant, parameter or buffer."""
+        if node.kind == "param":
+            *parents, name = target
+            module: Any = self.module
+            for parent in parents:
+                module = module._modules[parent]
+            held = module._parameters
+            return held[name] if name in held else module._buffers[name]
+        return self.values[node] if node.kind == "input" else graph.constants[node.target]
+
     def resolve(self, arg: Any) -> Any:
+        """An argument with the values, sizes and modes of this run."""
         kind = type(arg)
         if kind is Node:
             return self.values[arg]
@@ -148,15 +118,6 @@ class _Run:
         if isinstance(arg, tuple) and hasattr(arg, "_fields"):
             return kind(*(self.resolve(item) for item in arg))
         return arg
-
-
-def _leaf_value(node: Node, graph: Graph, module: Module, values: dict[Node, Any]) -> Any:
-    if node.kind == "input":
-        return values[node]
-    if node.kind == "const":
-        return graph.constants[node.target]
-    path, _, name = node.target.rpartition(".")
-    return getattr(module.get_submodule(path), name)
 
 
 def _bind_inputs(nodes: list[Node], inputs: Iterable[Any]) -> dict[Node, Any]:
