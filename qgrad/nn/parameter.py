@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qgrad.boxing import unbox
 from qgrad.device import check_device
@@ -48,19 +47,13 @@ class Parameter(Tensor):
         return cls._make(array, requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        # Without the gradient, as in PyTorch: a copied model starts afresh.
         copied = type(self)._make(self._data.copy(), self.requires_grad)
         memo[id(self)] = copied
         return copied
 
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self._data, self.requires_grad)
-
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
-
-
-def _rebuild(cls: type[Parameter], data: NDArray[Any], requires_grad: bool) -> Any:
-    return cls._make(data, requires_grad)
 
 
 def empty_parameter(

@@ -456,3 +456,13 @@ def test_parameter_shares_memory_and_checks_dtype() -> None:
     assert not nn.Parameter(qgrad.tensor([1]), requires_grad=False).requires_grad
     with pytest.raises(TypeError, match=r"list.*nn.Parameter\(qgrad.tensor\(data\)\)"):
         nn.Parameter([1.0])
+
+
+def test_pickle_keeps_scalar_buffers() -> None:
+    """A buffer without dimensions, such as BatchNorm's count, comes back without dimensions."""
+    bn = nn.BatchNorm1d(2)
+    bn(qgrad.randn(4, 2))
+    other = pickle.loads(pickle.dumps(bn))
+    assert other.num_batches_tracked.shape == ()
+    assert other.num_batches_tracked.item() == 1
+    assert other.num_batches_tracked.dtype is qgrad.int64
