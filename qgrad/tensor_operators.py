@@ -9,6 +9,7 @@ import numpy as np
 
 from qgrad import ops
 from qgrad.autograd.in_place import assign, change
+from qgrad.autograd.record import run_on_tensors
 from qgrad.autograd.variable import Variable
 from qgrad.ops.op import Op
 

@@ -16,7 +16,7 @@ from qgrad.autograd.mode import recording
 from qgrad.autograd.variable import Node, Variable, bump
 from qgrad.boxing import box
 from qgrad.ops.op import Value
-from qgrad.ops.quiet import reset_errors, silence_errors
+from qgrad.ops.quiet import QUIET, restore, silence
 from qgrad.ops.reduction import sum_to_size
 
 __all__ = ["Gradients", "run"]
@@ -25,17 +25,17 @@ ndarray = np.ndarray
 
 
 class Gradients:
-    """Gradients on their way: for nodes still to be run, and the sums that reached leaves.
+    """Gradients on their way: the sums that reached nodes still to be run, and leaves.
 
-    `owned` holds the leaves whose sum is an array that nothing else refers to.
+    `owned` holds the leaves whose sum is an array that nothing else refers to. Only what is in
+    `wanted` is given a gradient, everything if it is None.
     """
 
-    __slots__ = ("heap", "leaves", "owned", "pending", "wanted")
+    __slots__ = ("heap", "owned", "sums", "wanted")
 
     def __init__(self, wanted: set[Any] | None) -> None:
-        self.pending: dict[Node, Value] = {}
+        self.sums: dict[Any, Value] = {}
         self.heap: list[tuple[int, Node]] = []
-        self.leaves: dict[Variable, Value] = {}
         self.owned: set[Variable] = set()
         self.wanted = wanted
 
@@ -43,37 +43,29 @@ class Gradients:
         """Add `g`, computed from `source`, to the gradient of a node or leaf."""
         if g is None or (self.wanted is not None and target not in self.wanted):
             return
-        if target.__class__ is Node:
-            if g.shape != target.shape:
-                g = sum_to_size(g, target.shape)
-            if raw_dtype(g) is not target.dtype:
-                g = cast(g, target.dtype)
-            pending = self.pending
-            if target in pending:
-                pending[target] = pending[target] + g
-            else:
-                pending[target] = g
-                heappush(self.heap, (target.order, target))
-            return
-        data = target._data
-        if g.shape != data.shape:
-            g = sum_to_size(g, data.shape)
-        if raw_dtype(g) is not data.dtype:
-            g = cast(g, data.dtype)
-        if target in self.leaves:
-            self.leaves[target] = self.leaves[target] + g
-            self.owned.add(target)
+        raw = g if g.__class__ is ndarray or not isinstance(g, Variable) else g._data
+        is_node = target.__class__ is Node
+        like = target if is_node else target._data
+        if raw.shape != like.shape:
+            g = sum_to_size(g, like.shape)
+        if raw.dtype is not like.dtype:
+            g = cast(g, like.dtype)
+        sums = self.sums
+        if target in sums:
+            sums[target] = sums[target] + g
+            if not is_node:
+                self.owned.add(target)
+        elif is_node:
+            sums[target] = g
+            heappush(self.heap, (target.order, target))
         else:
-            self.leaves[target] = g
+            sums[target] = g
             if g is not source and g.__class__ is ndarray and g.base is None:
                 self.owned.add(target)
 
 
-def raw_dtype(g: Value) -> Any:
-    return g._data.dtype if isinstance(g, Variable) else g.dtype
-
-
 def cast(g: Value, dtype: np.dtype[Any]) -> Value:
+    """`g` in another dtype."""
     return g.to(dtype) if isinstance(g, Variable) else g.astype(dtype)
 
 
@@ -88,78 +80,87 @@ def run(
     """Flow the gradients of `roots` (pairs of node or leaf, gradient) back to the leaves.
 
     Only the nodes and leaves in `wanted` are visited, all if it is None. The gradients of the
-    nodes that are keys of `captures` are written there. Gives the gradients of the leaves.
+    nodes that are keys of `captures` are written there. In the end `sums` holds leaves only.
     """
     state = Gradients(wanted)
     mode = recording.get()
     recording.set(create_graph)
-    token = silence_errors()
+    token = silence(QUIET)
     try:
         for target, g in roots:
             state.give(target, g, g)
-        heap, pending = state.heap, state.pending
+        heap, sums, give = state.heap, state.sums, state.give
         while heap:
             node = heappop(heap)[1]
-            g = pending.pop(node)
+            g = sums.pop(node)
             if node.hooks is not None:
                 g = run_hooks(node.hooks, g)
             if captures is not None and node in captures:
                 captures[node] = g
-            step(node, g, state, create_graph)
-            if not retain_graph and node.plan.holds:
+            plan = node.plan
+            values = tensors(node) if create_graph else arrays(node)
+            for target, (fn, picks) in zip(node.edges, plan.rules, strict=True):
+                result = fn(g, *[values[i] for i in picks]) if picks else fn(g)
+                if target.__class__ is list:
+                    for one, part in zip(target, result, strict=True):
+                        if one is not None:
+                            give(one, part, g)
+                else:
+                    give(target, result, g)
+            if plan.holds and not retain_graph:
                 node.saved = None
                 node.edges = []
     finally:
-        reset_errors(token)
+        restore(token)
         recording.set(mode)
     return state
 
 
-def step(node: Node, g: Value, state: Gradients, create_graph: bool) -> None:
-    """Run the gradient rules of one node."""
-    values = unpack(node, create_graph)
-    give = state.give
-    for target, (fn, picks) in zip(node.edges, node.plan.rules, strict=True):
-        try:
-            result = fn(g, *[values[i] for i in picks])
-        except Exception as error:
-            error.add_note(f"in the gradient of {node.op.name}") if hasattr(
-                error, "add_note"
-            ) else None
-            raise
-        if target.__class__ is list:
-            for one, part in zip(target, result, strict=True):
-                if one is not None:
-                    give(one, part, g)
-        else:
-            give(target, result, g)
+def arrays(node: Node) -> list[Any]:
+    """The saved values for the rules, with arrays for tensors."""
+    if node.saved is None:
+        raise freed(node)
+    if node.cell is not None and node.cell[0]:
+        raise modified(node, None)
+    return [
+        (value._data if value._cell is None else checked(node, value)._data)
+        if isinstance(value, Variable)
+        else raw_items(value)
+        if value.__class__ is tuple or value.__class__ is list
+        else value
+        for value in node.saved
+    ]
 
 
-def unpack(node: Node, as_tensors: bool) -> list[Any]:
-    """The saved values for the rules: arrays, or Tensors that continue the graph."""
-    saved = node.saved
-    if saved is None:
-        raise RuntimeError(
-            f"backward: the graph of {node.op.name} was freed by an earlier backward; pass "
-            "retain_graph=True to that one, or compute the forward again"
-        )
-    versions, values = node.versions, []
-    for i, value in enumerate(saved):
-        if isinstance(value, Variable):
-            cell = value._cell
-            if cell is not None and cell[0] != (0 if versions is None else versions[i]):
-                raise modified(node, value, i)
-            value = value if as_tensors else value._data
-        elif not as_tensors and value.__class__ in (tuple, list):
-            value = raw_items(value)
-        values.append(value)
+def tensors(node: Node) -> list[Any]:
+    """The saved values for the rules, with tensors that continue the graph."""
+    if node.saved is None:
+        raise freed(node)
+    values = [checked(node, v) if isinstance(v, Variable) else v for v in node.saved]
     if node.cell is not None:
         if node.cell[0]:
-            raise modified(node, None, -1)
-        if as_tensors:
-            i = len(values) - 1 - node.plan.keeps_extras
-            values[i] = reattach(node, values[i])
+            raise modified(node, None)
+        i = len(values) - 1 - node.plan.keeps_extras
+        values[i] = reattach(node, values[i])
     return values
+
+
+def checked(node: Node, value: Variable) -> Variable:
+    """`value`, if it is as it was when `node` saved it."""
+    if value._cell is not None:
+        assert node.saved is not None
+        i = next(i for i, saved in enumerate(node.saved) if saved is value)
+        if value._cell[0] != (0 if node.versions is None else node.versions[i]):
+            raise modified(node, value)
+    return value
+
+
+def freed(node: Node) -> RuntimeError:
+    """The error for a graph that an earlier backward has freed."""
+    return RuntimeError(
+        f"backward: the graph of {node.op.name} was freed by an earlier backward; pass "
+        "retain_graph=True to that one, or compute the forward again"
+    )
 
 
 def raw_items(values: Iterable[Any]) -> Any:
@@ -175,13 +176,14 @@ def reattach(node: Node, output: Any) -> Any:
     return tensor
 
 
-def modified(node: Node, value: Variable | None, i: int) -> RuntimeError:
-    """The error for a value that was changed in place after it was saved."""
+def modified(node: Node, value: Variable | None) -> RuntimeError:
+    """The error for a value (None: the output) that was changed in place after it was saved."""
     if value is None:
         what, shape = "its output", node.shape
     else:
-        param = node.op.params[node.plan.keep[i]]
-        what, shape = f"its argument {param!r}", value._data.shape
+        assert node.saved is not None
+        i = next(i for i, saved in enumerate(node.saved) if saved is value)
+        what, shape = f"its argument {node.op.params[node.plan.keep[i]]!r}", value._data.shape
     return RuntimeError(
         f"{node.op.name}: {what} (shape {tuple(shape)}) was changed in place after the forward, "
         "but its gradient needs the old value. Change a copy (`x = x.clone()` first), or write "

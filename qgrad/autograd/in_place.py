@@ -18,7 +18,6 @@ from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import add, div, mul, sub
 from qgrad.ops.indexing import setitem
 from qgrad.ops.op import Op, Value, describe, op
-from qgrad.ops.quiet import quiet
 
 __all__ = ["assign", "change", "overwrite"]
 
@@ -54,7 +53,7 @@ def change(tensor: Any, op: Op, *rest: Any, **options: Any) -> Any:
         _check_leaf(tensor, name)
     elif op in _DIRECT and _fits(tensor._data, args[1]):
         data, other = tensor._data, args[1]
-        with quiet():
+        with np.errstate(all="ignore"):
             _DIRECT[op](data, other._data if isinstance(other, Variable) else other, out=data)
         bump(tensor)
         return tensor

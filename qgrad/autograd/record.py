@@ -10,7 +10,7 @@ import numpy as np
 from qgrad.autograd.engine import raw_items
 from qgrad.autograd.mode import recording
 from qgrad.autograd.variable import Node, Variable, next_order, version
-from qgrad.ops.op import Op, Plan
+from qgrad.ops.op import Op
 
 __all__ = ["make", "record", "refresh", "run_on_tensors", "set_tensor_class"]
 
@@ -37,14 +37,16 @@ def make(data: Any, cls: type[Any] | None = None) -> Any:
 
 def run_on_tensors(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The door's handler for Tensors: compute on their arrays, and record if a gradient is due."""
-    if kwargs or len(args) != len(op.params):
+    if kwargs or len(args) != op.arity:
         args = op.positional(args, kwargs)
     arrays = []
-    mask, bit = 0, 1
+    mask, bit, counted = 0, 1, False
     for a in args:
         if isinstance(a, Variable):
-            if a._view is not None:
-                refresh(a)
+            if a._cell is not None:
+                counted = True
+                if a._view is not None:
+                    refresh(a)
             if a._requires_grad:
                 mask |= bit
             arrays.append(a._data)
@@ -60,8 +62,8 @@ def run_on_tensors(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     y = op.compute(arrays)
     if op.saves:
         y, extras = y
-        return record(op, args, y, extras, mask)
-    return record(op, args, y, None, mask)
+        return record(op, args, y, extras, mask, counted)
+    return record(op, args, y, None, mask, counted)
 
 
 def needs_grad(a: Any) -> bool:
@@ -76,12 +78,18 @@ def needs_grad(a: Any) -> bool:
 
 
 def record(
-    op: Op, args: Sequence[Any], y: Any, extras: Any = None, mask: int | None = None
+    op: Op,
+    args: Sequence[Any],
+    y: Any,
+    extras: Any = None,
+    mask: int | None = None,
+    counted: bool = True,
 ) -> Any:
     """The array `y` = op(*args) as a Tensor with history.
 
     `args` are all parameters in order, with the tensors among them; `extras` is what the op's rules
-    read as `saved`. Bit i of `mask` says that argument i requires grad (None: look).
+    read as `saved`. Bit i of `mask` says that argument i requires grad (None: look). `counted` is
+    false if no argument has a version counter yet.
     """
     tensor = new(_tensor_class)
     tensor._data = y = y if y.__class__ is ndarray else np.asarray(y)
@@ -97,14 +105,10 @@ def record(
         plan = op.plans[mask]
     except KeyError:
         plan = op.plan(mask)
-    if plan is not None:
-        tensor._node = _node(op, plan, args, tensor, extras)
-        tensor._requires_grad = True
-    return tensor
-
-
-def _node(op: Op, plan: Plan, args: Sequence[Any], tensor: Variable, extras: Any) -> Node:
-    node = new(Node)
+    if plan is None:
+        return tensor
+    tensor._requires_grad = True
+    tensor._node = node = new(Node)
     node.op = op
     node.plan = plan
     node.edges = edges = []
@@ -115,12 +119,22 @@ def _node(op: Op, plan: Plan, args: Sequence[Any], tensor: Variable, extras: Any
         else:
             source = a._node
             edges.append(a if source is None else source)
+    node.shape = y.shape
+    node.dtype = y.dtype
+    node.order = next_order()
     node.versions = node.cell = node.hooks = None
     node.saved = saved = [args[i] for i in plan.keep]
-    for value in saved:
-        if isinstance(value, Variable) and value._cell is not None:
-            node.versions = [version(v) if isinstance(v, Variable) else 0 for v in saved]
-            break
+    if counted:
+        node.versions = [version(v) if isinstance(v, Variable) else 0 for v in saved]
+    if plan.keeps_more:
+        _save_more(node, args, tensor, extras)
+    return tensor
+
+
+def _save_more(node: Node, args: Sequence[Any], tensor: Variable, extras: Any) -> None:
+    """Save what is not an argument's value: shapes, the output, the forward's extras."""
+    plan, saved = node.plan, node.saved
+    assert saved is not None
     for i in plan.shapes:
         saved.append(_shape(args[i]))
     if plan.keeps_output:
@@ -130,11 +144,6 @@ def _node(op: Op, plan: Plan, args: Sequence[Any], tensor: Variable, extras: Any
         node.cell = tensor._cell
     if plan.keeps_extras:
         saved.append(extras)
-    data = tensor._data
-    node.shape = data.shape
-    node.dtype = data.dtype
-    node.order = next_order()
-    return node
 
 
 def _edge(a: Any) -> Any:

@@ -39,7 +39,12 @@ def relu(input: Value) -> Value:
 
 @relu.rule("input")
 def relu_dinput(g: Value, y: Value) -> Value:
-    return g * (y > 0)
+    return g * _positive(y)
+
+
+def _positive(y: Value) -> Value:
+    # On small arrays NumPy compares with a 0-d array twice as fast as with a number.
+    return np.greater(y, _ZERO[y.dtype]) if y.__class__ is np.ndarray else y > 0
 
 
 @op(quantize="lut", onnx="Clip")

@@ -16,13 +16,13 @@ to the argument's shape by the engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from qgrad.errors import DTypeError, ShapeError, UnsupportedOpError
 from qgrad.ops.promotion import as_floating, promote
-from qgrad.ops.quiet import reset_errors, silence_errors
+from qgrad.ops.quiet import QUIET, restore, silence
 
 __all__ = ["Handler", "Op", "Plan", "Value", "op", "register_handler", "registry"]
 
@@ -34,11 +34,13 @@ ndarray = np.ndarray
 registry: dict[str, Op] = {}
 
 
-class Handler(NamedTuple):
+class Handler:
     """What a class of arguments does with a call; the highest priority among arguments wins."""
 
-    priority: int
-    run: HandlerFunction
+    __slots__ = ("priority", "run")
+
+    def __init__(self, priority: int, run: HandlerFunction) -> None:
+        self.priority, self.run = priority, run
 
 
 _SCAN = Handler(-1, lambda op, args, kwargs: None)  # lists and tuples: look at the items
@@ -69,7 +71,7 @@ def register_handler(cls: type, priority: int, run: HandlerFunction) -> None:
 def _richest(values: Iterable[Any]) -> Handler | None:
     best: Handler | None = None
     for value in values:
-        handler = _handlers[type(value)]
+        handler = _handlers[value.__class__]
         if handler is _SCAN:
             handler = _richest(value)
         if handler is not None and (best is None or handler.priority > best.priority):
@@ -85,7 +87,16 @@ class Plan:
     Each rule is (function, indices into `saved`), for the argument at the same place in `targets`.
     """
 
-    __slots__ = ("holds", "keep", "keeps_extras", "keeps_output", "rules", "shapes", "targets")
+    __slots__ = (
+        "holds",
+        "keep",
+        "keeps_extras",
+        "keeps_more",
+        "keeps_output",
+        "rules",
+        "shapes",
+        "targets",
+    )
 
     def __init__(self, op: Op, mask: int) -> None:
         self.targets = tuple(i for i in range(len(op.params)) if mask >> i & 1)
@@ -97,6 +108,7 @@ class Plan:
         self.shapes = tuple(op.params.index(name) for name in shapes)
         self.keeps_output = "y" in names
         self.keeps_extras = "saved" in names
+        self.keeps_more = bool(shapes) or self.keeps_output or self.keeps_extras
         layout = [*keep, *(name + "_shape" for name in shapes)]
         layout += ["y"] * self.keeps_output + ["saved"] * self.keeps_extras
         self.rules = tuple(
@@ -123,6 +135,7 @@ class Op:
     """
 
     __slots__ = (
+        "arity",
         "broadcasts",
         "constants",
         "defaults",
@@ -158,6 +171,7 @@ class Op:
         self.forward = forward
         self.doc = forward.__doc__
         self.params = code.co_varnames[: code.co_argcount]
+        self.arity = len(self.params)
         self.defaults: tuple[Any, ...] = forward.__defaults__ or ()  # type: ignore[attr-defined]
         self.required = len(self.params) - len(self.defaults)
         self.rules: dict[str, Callable[..., Any]] = {}
@@ -174,8 +188,8 @@ class Op:
         """Compute on whatever the arguments are: arrays, Tensors, tracers, symbolic values."""
         best: Handler | None = None
         for value in args:
-            handler = _handlers[type(value)]
-            if handler is not None:
+            handler = _handlers[value.__class__]
+            if handler is not best and handler is not None:
                 if handler is _SCAN:
                     handler = _richest(value)
                     if handler is None:
@@ -188,7 +202,7 @@ class Op:
                 best = handler
         if best is not None:
             return best.run(self, args, kwargs)
-        if kwargs or len(args) != len(self.params):
+        if kwargs or len(args) != self.arity:
             args = self.positional(args, kwargs)
         y = self.compute(args)
         return y[0] if self.saves else y
@@ -255,6 +269,8 @@ class Op:
         """All arguments in the order of `params`, defaults filled in."""
         params = self.params
         given = len(args)
+        if not kwargs and self.required <= given <= self.arity:
+            return args + self.defaults[given - self.required :]
         if given > len(params):
             raise TypeError(
                 f"{self.name}: takes {len(params)} arguments ({', '.join(params)}), got {given}"
@@ -295,26 +311,35 @@ class Op:
     def compute(self, args: Sequence[Any]) -> Any:
         """Forward on arrays, all parameters given; errors name the op and show its arguments."""
         if self.broadcasts:
-            args = self._operands(args)
+            a, b = args[0], args[1]
+            if (
+                a.__class__ is not ndarray
+                or b.__class__ is not ndarray
+                or a.dtype is not b.dtype
+                or self.arity != 2
+                or (self.floating and a.dtype.kind != "f")
+            ):
+                args = self._operands(args)
         elif self.floating:
             args = (as_floating(args[0]), *args[1:])
-        token = silence_errors()
+        token = silence(QUIET)
         try:
             return self.forward(*args)
         except (ValueError, TypeError, IndexError, OverflowError) as error:
             raise self.explain(error, args) from error
         finally:
-            reset_errors(token)
+            restore(token)
 
     def _operands(self, args: Sequence[Any]) -> Sequence[Any]:
-        dtype = None
-        for a in args:
-            if type(a) is not ndarray or (dtype is not None and a.dtype is not dtype):
-                return promote(args, floating=self.floating)
-            dtype = a.dtype
-        if self.floating and dtype is not None and dtype.kind != "f":
-            return promote(args, floating=True)
-        return args
+        """The operands as arrays of one dtype."""
+        arrays = [a for a in args if a.__class__ is ndarray]
+        dtype = arrays[0].dtype if arrays else None
+        if dtype is None or dtype.kind != "f" or any(a.dtype is not dtype for a in arrays):
+            return promote(args, floating=self.floating)
+        # A number does not widen a float. NumPy is faster with a 0-d array than with a number.
+        return [
+            a if a.__class__ is ndarray or a is None else np.asarray(a, dtype) for a in args
+        ]
 
     def explain(self, error: Exception, args: Sequence[Any]) -> Exception:
         """The error to raise instead: starts with the op's name and shows its arguments."""

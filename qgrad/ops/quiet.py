@@ -1,53 +1,43 @@
-"""Floating-point warnings off while an op computes: inf and NaN are values here, as in PyTorch."""
+"""Floating-point warnings off while an op computes: inf and NaN are values here, as in PyTorch.
+
+    token = silence(QUIET)
+    try: ...
+    finally: restore(token)
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
-__all__ = ["quiet", "reset_errors", "silence_errors"]
-
-Token = Any
+__all__ = ["QUIET", "restore", "silence"]
 
 
-def quiet() -> AbstractContextManager[Any]:
-    """A context in which NumPy reports no floating-point errors."""
-    return np.errstate(all="ignore")
-
-
-def _enter() -> Token:
-    context = quiet()
+def _enter(_: Any) -> Any:
+    context = np.errstate(all="ignore")
     context.__enter__()
     return context
 
 
-def _leave(token: Token) -> None:
-    token.__exit__(None, None, None)
+def _leave(context: Any) -> None:
+    context.__exit__(None, None, None)
 
 
-def _direct() -> tuple[Callable[[], Token], Callable[[Token], None]]:
+def _direct() -> tuple[Callable[[Any], Any], Callable[[Any], None], Any]:
     # np.errstate costs as much as three small ufuncs. NumPy keeps the state in a context variable;
     # setting that directly is 9 times cheaper. Without these names, the public way is used.
     try:
         from numpy._core import umath
 
-        variable, make = umath._extobj_contextvar, umath._make_extobj
-        state = make(all="ignore")
+        variable, state = umath._extobj_contextvar, umath._make_extobj(all="ignore")
         token = variable.set(state)
         silent = all(value == "ignore" for value in np.geterr().values())
         variable.reset(token)
     except (ImportError, AttributeError, TypeError):
-        return _enter, _leave
-    if not silent:
-        return _enter, _leave
-
-    def silence() -> Token:
-        return variable.set(state)
-
-    return silence, variable.reset
+        return _enter, _leave, None
+    return (variable.set, variable.reset, state) if silent else (_enter, _leave, None)
 
 
-silence_errors, reset_errors = _direct()
+silence, restore, QUIET = _direct()

@@ -49,6 +49,8 @@ def _count(shape: Sequence[int], dims: Dims) -> int:
 
 def _spread(g: Value, shape: Sequence[int], dims: Dims) -> Value:
     """The gradient of a reduction back in the shape of its input."""
+    if dims is None:
+        return expand(g, tuple(shape))  # g is 0-d, or has as many dims of length 1
     return expand(reshape(g, keepdim_shape(shape, dims)), tuple(shape))
 
 
@@ -57,7 +59,7 @@ def sum(input: Value, dim: Dims = None, keepdim: bool = False, dtype: Any = None
     """The sum over `dim`, or over all; integers are summed in int64."""
     if dtype is not None:
         input = input.astype(numpy_dtype(dtype))
-    axes = normalize_dims(dim, input.ndim)
+    axes = None if dim is None else normalize_dims(dim, input.ndim)
     if is_float32(input):
         return kernels.reduce_f32("sum", input, axes, keepdim)
     kind = None if input.dtype.kind == "f" or dtype is not None else np.int64
