@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from qgrad import ops
 from qgrad.autograd.variable import Variable
 from qgrad.device import check_device
 from qgrad.dtypes import to_numpy
 from qgrad.errors import DTypeError
 from qgrad.ops.promotion import default_float
+from qgrad.symbolic import SymInt
 from qgrad.tensor import Tensor
 
 __all__ = [
@@ -129,12 +131,24 @@ def _float(dtype: Any) -> np.dtype[Any]:
     return default_float() if dtype is None else to_numpy(dtype)
 
 
+def _has_free_size(shape: tuple[int, ...]) -> bool:
+    return any(isinstance(n, SymInt) for n in shape)
+
+
+def _spread(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
+    """One value in a shape with free sizes, by an op that a trace can record."""
+    return ops.expand(Tensor._make(np.full((1,) * len(shape), value, dtype)), shape)
+
+
 def zeros(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
     check_device(device)
-    return Tensor._make(np.zeros(_shape(size, "zeros"), _float(dtype)), requires_grad)
+    shape, kind = _shape(size, "zeros"), _float(dtype)
+    if _has_free_size(shape):
+        return _spread(0, shape, kind)
+    return Tensor._make(np.zeros(shape, kind), requires_grad)
 
 
 def ones(
@@ -142,7 +156,10 @@ def ones(
 ) -> Tensor:
     """A tensor of ones."""
     check_device(device)
-    return Tensor._make(np.ones(_shape(size, "ones"), _float(dtype)), requires_grad)
+    shape, kind = _shape(size, "ones"), _float(dtype)
+    if _has_free_size(shape):
+        return _spread(1, shape, kind)
+    return Tensor._make(np.ones(shape, kind), requires_grad)
 
 
 def empty(
@@ -163,7 +180,10 @@ def full(
     """A tensor filled with one value, of the value's dtype unless one is given."""
     check_device(device)
     value = _array(fill_value, dtype, copy=False)
-    return Tensor._make(np.full(_shape((size,), "full"), value, value.dtype), requires_grad)
+    shape = _shape((size,), "full")
+    if _has_free_size(shape):
+        return _spread(value, shape, value.dtype)
+    return Tensor._make(np.full(shape, value, value.dtype), requires_grad)
 
 
 def arange(
@@ -190,7 +210,7 @@ def arange(
 
 
 def _number(n: Any) -> Any:
-    return n.item() if isinstance(n, (Variable, np.generic, np.ndarray)) else n  # type: ignore[attr-defined]
+    return n.item() if hasattr(n, "item") else n
 
 
 def linspace(

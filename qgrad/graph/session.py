@@ -12,6 +12,7 @@ from qgrad.autograd.mode import is_grad_enabled
 from qgrad.graph.guards import Guard
 from qgrad.graph.ir import Node
 from qgrad.graph.source import source_line
+from qgrad.graph.structure import map_leaves
 from qgrad.graph.tracer import Tracer
 from qgrad.nn import module as nn_module
 from qgrad.nn.module import Module
@@ -170,6 +171,19 @@ def _call(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return tracer.session.call(op, args, kwargs)
 
 
+def _call_with_size(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The door's handler for free sizes: an op on constants that takes one is recorded, too."""
+    session: Session | None = getattr(_local, "session", None)
+    if session is not None:
+        return session.call(op, args, kwargs)
+    args, kwargs = map_leaves(_as_int, (args, kwargs))
+    return op(*args, **kwargs)
+
+
+def _as_int(leaf: Any) -> Any:
+    return int(leaf) if isinstance(leaf, SymInt) else leaf
+
+
 def _first_tracer(value: Any) -> Tracer | None:
     if isinstance(value, Tracer):
         return value
@@ -179,3 +193,4 @@ def _first_tracer(value: Any) -> Tracer | None:
 
 
 register_handler(Tracer, 100, _call)
+register_handler(SymInt, 90, _call_with_size)

@@ -8,22 +8,17 @@ from types import CodeType, FrameType
 
 __all__ = ["source_line"]
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_OURS = tuple(
-    os.path.join(_PACKAGE, part)
-    for part in ("autograd", "graph", "nn", "ops", "symbolic", "tensor")
-)
+_PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
+_DEMO = os.path.join(_PACKAGE, "demo")  # a user of the package that lives inside it
 
 
 def source_line(stop: CodeType) -> str:
-    """`file:line` of the innermost frame outside of qgrad's machinery, looking up to `stop`.
-
-    "" if there is none below the frame that runs `stop`.
-    """
+    """`file:line` of the innermost frame outside of qgrad and below `stop`, else ""."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code is not stop:
-        if not frame.f_code.co_filename.startswith(_OURS):
-            return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}"
+        path = frame.f_code.co_filename
+        if not path.startswith(_PACKAGE) or path.startswith(_DEMO):
+            return f"{_short(path)}:{frame.f_lineno}"
         frame = frame.f_back
     return ""
 

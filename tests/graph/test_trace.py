@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import pickle
 import threading
 from typing import Any
 
@@ -437,6 +438,74 @@ def test_inplace_activations(inplace: bool) -> None:
             return self.act(y) - y
 
     assert_traces(Shared(), randn(2, 3), later=[(randn(4, 3),)])
+
+
+def test_tensors_made_in_a_free_size() -> None:
+    """zeros, ones, full and expand in x's shape are recorded for any size; others are constants."""
+
+    def model(x: Any) -> Any:
+        y = x + qgrad.zeros(x.shape[0], 3) + qgrad.zeros_like(x)
+        y = y * qgrad.full((x.size(0), 1), 2.5) - qgrad.ones_like(y, dtype=qgrad.float32)
+        return y + qgrad.tensor([1.0, 2.0, 3.0]).expand(x.shape[0], -1) + qgrad.arange(x.shape[1])
+
+    traced = assert_traces(model, randn(2, 3), later=[(randn(4, 3),), (randn(1, 3),)])
+    assert "expand(const, (x.shape[0], 3))" in str(traced.graph)
+
+
+COMPOSED = {
+    "max with indices": lambda x: x.max(dim=1).values * x.sum(),
+    "chunk": lambda x: x.chunk(2, 1)[1] * 2,
+    "split": lambda x: qgrad.cat(list(x.split([1, 3], dim=1))[::-1], 1),
+    "unbind": lambda x: x.unbind(1)[2],
+    "iteration": lambda x: sum(column for column in x.T),
+    "topk": lambda x: x.topk(2).values,
+    "narrow": lambda x: x.narrow(0, 0, 1),
+    "repeat": lambda x: x.repeat(2, 1),
+    "unflatten": lambda x: x.unflatten(1, (2, 2)),
+    "transposes": lambda x: x.T @ x + x.mT @ x.t().T,
+    "where": lambda x: qgrad.where(x > 0, x, -x),
+    "casts": lambda x: x.to(qgrad.float64).float().type_as(x).sum(dtype=np.float64),
+    "masks": lambda x: x[x > 0] + x.masked_fill(x > 0, 0.0).sum(),
+    "in place": lambda x: (x * 1).clamp(-1, 1).clamp_(min=0).mul_(2),
+    "sizes": lambda x: x.view(x.size(0), -1) * x.numel() / x.dim() + len(x.shape),
+    "text": lambda x: (f"{x} {x.shape} {x!r}", x)[1],
+    "statistics": lambda x: (x - x.mean(1, True)) / x.std(1, keepdim=True),
+    "normalize": F.normalize,
+    "pad": lambda x: F.pad(x, (1, 1)),
+    "flatten": lambda x: x.flatten(),
+    "numbers of NumPy": lambda x: np.ones(4, np.float32) * x * np.float32(3.0),
+    "memory": lambda x: x.transpose(0, 1).contiguous().view(4, -1) if x.is_contiguous() else x,
+    "detached": lambda x: x * x.data + x.detach(),
+    "fancy indexing": lambda x: x[:, [0, 2]] + x[..., None][:, 1:3, 0],
+    "expand_as": lambda x: x[:, :1].expand_as(x),
+    "layer_norm": lambda x: F.layer_norm(x, x.shape[1:]),
+    "flags": lambda x: x if x.requires_grad or not x.is_floating_point() else x * x.itemsize,
+}
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_composed_functions(name: str) -> None:
+    """Functions made of ops, methods and properties that need no data, on any batch size."""
+    assert_traces(COMPOSED[name], randn(4, 4), later=[(randn(6, 4),), (randn(2, 4),)])
+
+
+def test_a_trace_can_be_pickled() -> None:
+    """A copy through pickle prints and computes the same."""
+    traced = trace(ConvNet(), randn(2, 1, 8, 8))
+    twin = pickle.loads(pickle.dumps(traced))
+    assert repr(twin) == repr(traced)
+    x = randn(3, 1, 8, 8)
+    np.testing.assert_array_equal(
+        twin.eval()(x).detach().numpy(), traced.eval()(x).detach().numpy()
+    )
+
+
+def test_named_tuples_are_kept() -> None:
+    """A named tuple that the model returns has its names in the traced module, too."""
+    traced = trace(lambda x: x.max(dim=1), randn(2, 3))
+    out = traced(randn(4, 3))
+    np.testing.assert_array_equal(out.values.numpy(), randn(4, 3).max(dim=1).values.numpy())
+    np.testing.assert_array_equal(out.indices.numpy(), randn(4, 3).max(dim=1).indices.numpy())
 
 
 def test_indexing_assignment_is_recorded() -> None:

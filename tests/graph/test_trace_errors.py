@@ -93,7 +93,7 @@ SIZES = {
     "a loop over the batch": lambda value: sum((value[i] for i in range(value.shape[0])), value),
     "a float of a size": lambda value: value * (1.0 / value.shape[0]),
     "a square root of a size": lambda value: value / value.shape[0] ** 0.5,
-    "a constant that broadcasts": lambda value: value.sum(0) + qgrad.ones(value.shape[0], 1),
+    "a constant that broadcasts": lambda value: value.sum(0) + qgrad.eye(value.shape[0])[0].sum(),
     "a length of a list": lambda value: qgrad.cat([value] * value.shape[0]),
 }
 
@@ -139,7 +139,7 @@ def test_free_dimensions_that_are_not_free() -> None:
     """An op that only works for the example's size names the dims that were tried."""
     for body in (
         lambda value: value + qgrad.from_numpy(np.ones((4, 1), np.float32)),
-        lambda value: value + qgrad.ones(value.shape[0], 3),
+        lambda value: value + qgrad.ones(int(value.shape[0]), 3),
         lambda value: value.reshape(int(value.shape[0]), 3),
     ):
         message = error_of(body)
