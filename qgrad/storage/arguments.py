@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 
 def size_of(size: Any, where: str) -> int:
     """A number of elements, from an integer that is one."""
-    if isinstance(size, (bool, np.bool_)) or not hasattr(size, "__index__"):
-        raise TypeError(f"{where}: the size is an integer, got {size!r}")
-    count = operator.index(size)
+    try:
+        count = None if isinstance(size, (bool, np.bool_)) else operator.index(size)
+    except TypeError:
+        count = None
+    if count is None:
+        raise TypeError(f"{where}: the size is an integer, got {shown_index(size)}")
     if count < 0:
         raise ValueError(f"{where}: the size is at least 0, got {count}")
     return count

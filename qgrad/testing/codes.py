@@ -59,6 +59,9 @@ class CodeReport:
 
     __index__ = __int__
 
+    def __bool__(self) -> bool:
+        return self.differing != 0
+
     def __eq__(self, other: object) -> bool:
         if isinstance(other, CodeReport):
             return self.nodes == other.nodes
