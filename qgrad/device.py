@@ -12,8 +12,11 @@ class Device:
 
     __slots__ = ("index", "type")
 
+    type: str
+    index: int | None
+
     def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
-        name = type.type if isinstance(type, Device) else type
+        name = str(type)
         if name not in ("cpu", "cpu:0"):
             raise ValueError(f"device: {name!r} is not available, the one device is 'cpu'")
         self.type = "cpu"

@@ -49,6 +49,7 @@ class Tensor(Operators, Interop):
             """The methods made from the op table below."""
 
     def __new__(cls, data: Any = ()) -> Any:
+        """A copy of `data` in the default dtype; `qgrad.tensor` keeps the dtype."""
         return make(np.array(data, default_float()), cls)
 
     @classmethod

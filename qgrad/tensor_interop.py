@@ -96,8 +96,8 @@ class Interop(Variable):
 
     def __copy__(self) -> Any:
         copied = make(self._data, type(self))
-        copied._node, copied._requires_grad, copied.grad = self._node, self._requires_grad, self.grad
-        copied._cell = self._cell
+        copied._node, copied._requires_grad = self._node, self._requires_grad
+        copied.grad, copied._cell = self.grad, self._cell
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:

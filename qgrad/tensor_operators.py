@@ -9,7 +9,6 @@ import numpy as np
 
 from qgrad import ops
 from qgrad.autograd.in_place import assign, change
-from qgrad.autograd.record import run_on_tensors
 from qgrad.autograd.variable import Variable
 from qgrad.ops.op import Op
 
@@ -92,8 +91,8 @@ class Operators(Variable):
     __ior__ = _augmented(ops.bitwise_or)
     __ixor__ = _augmented(ops.bitwise_xor)
 
-    __eq__ = _binary(ops.eq)  # type: ignore[assignment]
-    __ne__ = _binary(ops.ne)  # type: ignore[assignment]
+    __eq__ = _binary(ops.eq)
+    __ne__ = _binary(ops.ne)
     __lt__ = _binary(ops.lt)
     __le__ = _binary(ops.le)
     __gt__ = _binary(ops.gt)

@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 
 def tensor_repr(data: Array, suffixes: Sequence[str], prefix: str = "tensor(") -> str:
-    """`tensor([[3., 3.]], grad_fn=<MulBackward0>)`: the elements, then what else there is to say."""
+    """`tensor([[3., 3.]], grad_fn=<MulBackward0>)`: the elements, then the suffixes."""
     indent = len(prefix)
     text = prefix + format_array(data, indent)
     last_line = len(text) - text.rfind("\n") + 1

@@ -15,6 +15,7 @@ import numpy as np
 from qgrad.autograd.mode import recording
 from qgrad.autograd.variable import Node, Variable, bump
 from qgrad.boxing import box
+from qgrad.ops.cast import cast as change_dtype
 from qgrad.ops.op import Value
 from qgrad.ops.quiet import QUIET, restore, silence
 from qgrad.ops.reduction import sum_to_size
@@ -66,7 +67,7 @@ class Gradients:
 
 def cast(g: Value, dtype: np.dtype[Any]) -> Value:
     """`g` in another dtype."""
-    return g.to(dtype) if isinstance(g, Variable) else g.astype(dtype)
+    return change_dtype(g, dtype) if isinstance(g, Variable) else g.astype(dtype)
 
 
 def run(
@@ -163,9 +164,10 @@ def freed(node: Node) -> RuntimeError:
     )
 
 
-def raw_items(values: Iterable[Any]) -> Any:
+def raw_items(values: list[Any] | tuple[Any, ...]) -> Any:
     """A list or tuple of arguments with the arrays of its tensors."""
-    return values.__class__(v._data if isinstance(v, Variable) else v for v in values)
+    raw = [v._data if isinstance(v, Variable) else v for v in values]
+    return raw if values.__class__ is list else tuple(raw)
 
 
 def reattach(node: Node, output: Any) -> Any:

@@ -68,8 +68,8 @@ def grad(
             g = np.zeros_like(target._data)
         elif g is None and not allow_unused:
             raise RuntimeError(
-                f"grad: the outputs do not depend on input {i} (shape {list(target.shape)}); pass "
-                "allow_unused=True to get None for it"
+                f"grad: the outputs do not depend on input {i} (shape "
+                f"{list(target._data.shape)}); pass allow_unused=True to get None for it"
             )
         result.append(make(g) if isinstance(g, (np.ndarray, np.generic)) else g)
     return tuple(result)
@@ -145,7 +145,7 @@ def _gradients(
         if target._view is not None:
             refresh(target)
         if not target._requires_grad:
-            raise RuntimeError(f"grad: input {i} does not require grad; call requires_grad_() on it")
+            raise RuntimeError(f"grad: input {i} does not require grad; use requires_grad_()")
     places = [t if t._node is None else t._node for t in targets]
     captures: dict[Node, Any] = {p: None for p in places if isinstance(p, Node)}
     wanted = engine.reachable([root for root, _ in roots], set(places))

@@ -12,7 +12,7 @@ import numpy as np
 
 from qgrad.autograd.engine import raw_items
 from qgrad.autograd.mode import recording
-from qgrad.autograd.record import make, needs_grad, record, refresh
+from qgrad.autograd.record import make, needs_grad, record
 from qgrad.autograd.variable import Variable, bump
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import add, div, mul, sub
@@ -119,7 +119,7 @@ def _check_leaf(tensor: Variable, name: str) -> None:
     while root._view is not None:
         root = root._view[1][0]
     if root._node is None and root._requires_grad:
-        what = "a leaf that requires grad" if root is tensor else "a view of a leaf that requires grad"
+        what = ("" if root is tensor else "a view of ") + "a leaf that requires grad"
         raise RuntimeError(
             f"{name}: {what} cannot be changed in place while operations are recorded; put the "
             "change into `with qgrad.no_grad():`, or make a new tensor (`x = x * 2`)"

@@ -40,6 +40,7 @@ class _GradMode:
         recording.set(self._before.pop())
 
     def __call__(self, fn: F) -> F:
+        """Decorate `fn`: every call runs in this mode."""
         mode = self.mode
 
         @wraps(fn)
@@ -58,6 +59,7 @@ class no_grad(_GradMode):
     """
 
     def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:
+        """The mode, or the function `fn` in that mode."""
         instance = super().__new__(cls)
         if fn is None:
             return instance
@@ -89,5 +91,6 @@ class set_grad_enabled(_GradMode):
         recording.set(self.mode)
 
     def __call__(self, fn: F) -> F:
+        """Decorate `fn`; the mode outside of it stays as it was."""
         recording.set(self._initial)
         return super().__call__(fn)

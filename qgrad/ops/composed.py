@@ -13,7 +13,7 @@ from qgrad.ops.indexing import gather, getitem
 from qgrad.ops.matmul import matmul
 from qgrad.ops.op import Value
 from qgrad.ops.reduction import Dims, amax, amin, argmax, argmin, argsort, mean, sum, var
-from qgrad.ops.shape import expand, normalize_dim, reshape, squeeze, unsqueeze
+from qgrad.ops.shape import along, expand, normalize_dim, reshape, squeeze, unsqueeze
 
 __all__ = [
     "addmm",
@@ -47,11 +47,6 @@ class ValuesIndices(NamedTuple):
     indices: Any
 
 
-def _along(dim: int, part: Any) -> tuple[Any, ...]:
-    """The index that takes `part` of dimension `dim` (>= 0) and all of the others."""
-    return (*(slice(None),) * dim, part)
-
-
 def narrow(input: Value, dim: int, start: int, length: int) -> Value:
     """The part of `length` from `start` along `dim`."""
     dim = normalize_dim(dim, input.ndim)
@@ -61,12 +56,12 @@ def narrow(input: Value, dim: int, start: int, length: int) -> Value:
         raise IndexError(
             f"narrow: start {start} and length {length} leave dim {dim} of length {size}"
         )
-    return getitem(input, _along(dim, slice(begin, begin + length)))
+    return getitem(input, along(dim, slice(begin, begin + length)))
 
 
 def select(input: Value, dim: int, index: int) -> Value:
     """The slice at `index` of `dim`, without that dim."""
-    return getitem(input, _along(normalize_dim(dim, input.ndim), index))
+    return getitem(input, along(normalize_dim(dim, input.ndim), index))
 
 
 def split(
@@ -88,7 +83,7 @@ def split(
             raise ValueError(f"split: sections {sizes} do not add up to {size}, the size of {dim=}")
     parts, start = [], 0
     for n in sizes:
-        parts.append(getitem(tensor, _along(dim, slice(start, start + n))))
+        parts.append(getitem(tensor, along(dim, slice(start, start + n))))
         start += n
     return tuple(parts)
 
@@ -104,7 +99,7 @@ def chunk(input: Value, chunks: int, dim: int = 0) -> tuple[Value, ...]:
 def unbind(input: Value, dim: int = 0) -> tuple[Value, ...]:
     """The slices along `dim`, without that dim."""
     dim = normalize_dim(dim, input.ndim)
-    return tuple(getitem(input, _along(dim, i)) for i in range(input.shape[dim]))
+    return tuple(getitem(input, along(dim, i)) for i in range(input.shape[dim]))
 
 
 def unflatten(input: Value, dim: int, sizes: Sequence[int]) -> Value:

@@ -9,7 +9,7 @@ import numpy as np
 from qgrad.errors import DTypeError
 from qgrad.ops.arithmetic import where
 from qgrad.ops.op import Value, op
-from qgrad.ops.shape import normalize_dim
+from qgrad.ops.shape import along, normalize_dim
 
 __all__ = [
     "diagonal",
@@ -43,7 +43,8 @@ def getitem(input: Value, index: Any) -> Value:
     """
     y = input[index]
     if not isinstance(y, np.ndarray):  # a single element: NumPy gives a view of it only with `...`
-        y = input[(*index, ...) if isinstance(index, tuple) else (index, ...)]
+        index = (*index, ...) if isinstance(index, tuple) else (index, ...)
+        y = input[index]
     return y
 
 
@@ -157,16 +158,14 @@ def _check_range(index: Value, size: int, name: str) -> None:
 @op(onnx="Gather")
 def index_select(input: Value, dim: int, index: Value) -> Value:
     """The slices of `input` at the positions `index` along `dim`."""
-    axis = normalize_dim(dim, input.ndim)
-    return input[(*(slice(None),) * axis, index)]
+    return input[along(normalize_dim(dim, input.ndim), index)]
 
 
 @index_select.rule("input")
 def index_select_dinput(
     g: Value, input_shape: tuple[int, ...], dim: int, index: Value
 ) -> Value:
-    axis = normalize_dim(dim, len(input_shape))
-    return put_zeros(g, input_shape, (*(slice(None),) * axis, index))
+    return put_zeros(g, input_shape, along(normalize_dim(dim, len(input_shape)), index))
 
 
 @op(onnx="Gather")

@@ -172,7 +172,7 @@ class Op:
         self.doc = forward.__doc__
         self.params = code.co_varnames[: code.co_argcount]
         self.arity = len(self.params)
-        self.defaults: tuple[Any, ...] = forward.__defaults__ or ()  # type: ignore[attr-defined]
+        self.defaults: tuple[Any, ...] = forward.__defaults__ or ()
         self.required = len(self.params) - len(self.defaults)
         self.rules: dict[str, Callable[..., Any]] = {}
         self.quantize = quantize
@@ -209,7 +209,7 @@ class Op:
 
     @property
     def elementwise(self) -> bool:
-        """Whether the result has the broadcast shape of the operands, so that it can replace one."""
+        """Whether the result has the operands' broadcast shape, so that it can replace one."""
         return self.broadcasts or self.quantize == "lut"
 
     def __repr__(self) -> str:

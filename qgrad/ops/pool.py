@@ -116,7 +116,8 @@ def _max_pool(name: str, input: Any, dims: int, *options: Any) -> Any:
 
 def _largest(images: Any, rows: Any, cols: Any) -> Any:
     """The place in its flattened image of each window's first largest element; NaN wins."""
-    best = place = None
+    best: Any = None
+    place: Any = None
     for row in _taps(rows):
         for col in _taps(cols):
             value = images[:, :, row[:, None], col]
@@ -127,7 +128,6 @@ def _largest(images: Any, rows: Any, cols: Any) -> Any:
                 better = (value > best) | (np.isnan(value) if value.dtype.kind == "f" else False)
                 np.copyto(best, value, where=better)
                 np.copyto(place, np.broadcast_to(here, value.shape), where=better)
-    assert place is not None
     return place.reshape(*images.shape[:2], -1)
 
 

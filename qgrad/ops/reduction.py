@@ -14,7 +14,7 @@ from qgrad.ops.arithmetic import where
 from qgrad.ops.elementwise import exp, is_float32, zeros_like
 from qgrad.ops.op import Value, op
 from qgrad.ops.promotion import numpy_dtype
-from qgrad.ops.shape import cat, expand, flip, normalize_dim, normalize_dims, reshape
+from qgrad.ops.shape import along, cat, expand, flip, normalize_dim, normalize_dims, reshape
 
 __all__ = [
     "all",
@@ -35,6 +35,14 @@ __all__ = [
 ]
 
 Dims = int | Sequence[int] | None
+
+# NumPy's type stubs want to know `keepdims` when types are checked.
+_add: Any = np.add.reduce
+_largest: Any = np.maximum.reduce
+_smallest: Any = np.minimum.reduce
+_multiply: Any = np.multiply.reduce
+_or: Any = np.logical_or.reduce
+_and: Any = np.logical_and.reduce
 
 
 def keepdim_shape(shape: Sequence[int], dims: Dims) -> tuple[int, ...]:
@@ -63,7 +71,7 @@ def sum(input: Value, dim: Dims = None, keepdim: bool = False, dtype: Any = None
     if is_float32(input):
         return kernels.reduce_f32("sum", input, axes, keepdim)
     kind = None if input.dtype.kind == "f" or dtype is not None else np.int64
-    return np.add.reduce(input, axis=axes, keepdims=keepdim, dtype=kind)
+    return _add(input, axis=axes, keepdims=keepdim, dtype=kind)
 
 
 @sum.rule("input")
@@ -78,7 +86,7 @@ def sum_to_size(input: Value, size: tuple[int, ...]) -> Value:
     axes = tuple(
         i for i, n in enumerate(input.shape) if i < extra or (size[i - extra] == 1 and n != 1)
     )
-    return np.add.reduce(input, axis=axes, dtype=input.dtype).reshape(size) if axes else input
+    return _add(input, axis=axes, dtype=input.dtype).reshape(size) if axes else input
 
 
 @sum_to_size.rule("input")
@@ -96,7 +104,7 @@ def mean(input: Value, dim: Dims = None, keepdim: bool = False, dtype: Any = Non
     axes = normalize_dims(dim, input.ndim)
     if is_float32(input):
         return kernels.reduce_f32("mean", input, axes, keepdim)
-    total = np.add.reduce(input, axis=axes, keepdims=keepdim)
+    total = _add(input, axis=axes, keepdims=keepdim)
     return total / input.dtype.type(_count(input.shape, dim))
 
 
@@ -114,8 +122,8 @@ def var(
         raise DTypeError(f"var: the variance of {input.dtype} is not an integer; use x.float()")
     axes = normalize_dims(dim, input.ndim)
     wide = input.astype(np.float64)
-    centred = wide - np.add.reduce(wide, axis=axes, keepdims=True) / _count(input.shape, dim)
-    total = np.add.reduce(centred * centred, axis=axes, keepdims=keepdim)
+    centred = wide - _add(wide, axis=axes, keepdims=True) / _count(input.shape, dim)
+    total = _add(centred * centred, axis=axes, keepdims=keepdim)
     freedom = np.float64(max(_count(input.shape, dim) - correction, 0))
     return np.asarray(total / freedom).astype(input.dtype)
 
@@ -147,7 +155,7 @@ def std_dinput(
 @op(onnx="ReduceMax")
 def amax(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
     """The largest element over `dim`; NaN wins. Equal elements share the gradient."""
-    return np.maximum.reduce(input, axis=_nonempty(input, dim, "amax"), keepdims=keepdim)
+    return _largest(input, axis=_nonempty(input, dim, "amax"), keepdims=keepdim)
 
 
 @amax.rule("input")
@@ -158,7 +166,7 @@ def amax_dinput(g: Value, input: Value, dim: Dims, y: Value) -> Value:
 @op(onnx="ReduceMin")
 def amin(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
     """The smallest element over `dim`; NaN wins. Equal elements share the gradient."""
-    return np.minimum.reduce(input, axis=_nonempty(input, dim, "amin"), keepdims=keepdim)
+    return _smallest(input, axis=_nonempty(input, dim, "amin"), keepdims=keepdim)
 
 
 @amin.rule("input")
@@ -183,7 +191,7 @@ def prod(input: Value, dim: int | None = None, keepdim: bool = False) -> Value:
     """The product over `dim`, or over all."""
     kind = None if input.dtype.kind == "f" else np.int64
     axes = normalize_dims(dim, input.ndim)
-    return np.multiply.reduce(input, axis=axes, keepdims=keepdim, dtype=kind)
+    return _multiply(input, axis=axes, keepdims=keepdim, dtype=kind)
 
 
 @prod.rule("input")
@@ -198,10 +206,9 @@ def prod_dinput(g: Value, input: Value, dim: int | None) -> Value:
 
 def _exclusive(input: Value, axis: int) -> Value:
     """Element i is the product of the elements before i."""
-    rest = (slice(None),) * axis
-    products = [zeros_like(input[(*rest, slice(0, 1))]) + 1]
+    products = [zeros_like(input[along(axis, slice(0, 1))]) + 1]
     for i in range(input.shape[axis] - 1):
-        products.append(products[-1] * input[(*rest, slice(i, i + 1))])
+        products.append(products[-1] * input[along(axis, slice(i, i + 1))])
     return cat(products, axis)
 
 
@@ -224,10 +231,10 @@ def logsumexp(input: Value, dim: Dims, keepdim: bool = False) -> Value:
     """log(sum(exp(input))) over `dim`, without overflow."""
     axes = normalize_dims(dim, input.ndim)
     if _count(input.shape, dim) == 0:
-        return np.log(np.add.reduce(input, axis=axes, keepdims=keepdim))  # of 0: -inf
-    top = np.maximum.reduce(input, axis=axes, keepdims=True)
+        return np.log(_add(input, axis=axes, keepdims=keepdim))  # of 0: -inf
+    top = _largest(input, axis=axes, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
-    total = np.add.reduce(np.exp(input - top), axis=axes, keepdims=True)
+    total = _add(np.exp(input - top), axis=axes, keepdims=True)
     y = np.log(total) + top
     return y if keepdim else y.reshape([n for i, n in enumerate(input.shape) if i not in axes])
 
@@ -240,13 +247,13 @@ def logsumexp_dinput(g: Value, input: Value, dim: Dims, y: Value) -> Value:
 @op()
 def any(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
     """Whether one element over `dim` is nonzero."""
-    return np.logical_or.reduce(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
+    return _or(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
 
 
 @op()
 def all(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
     """Whether every element over `dim` is nonzero."""
-    return np.logical_and.reduce(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
+    return _and(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
 
 
 @op(onnx="ArgMax")

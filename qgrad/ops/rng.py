@@ -61,7 +61,7 @@ class Generator:
     def set_state(self, state: dict[str, object]) -> Generator:
         """Go back to a state that `get_state` gave."""
         self._seed = int(state["seed"])  # type: ignore[call-overload]
-        self.numpy.bit_generator.state = state["state"]
+        self.numpy.bit_generator.state = state["state"]  # type: ignore[assignment]
         return self
 
 

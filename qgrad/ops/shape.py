@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from operator import index
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def normalize_dim(dim: int, ndim: int) -> int:
     return index(dim) % bound
 
 
-def normalize_dims(dims: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]:
+def normalize_dims(dims: Any, ndim: int) -> tuple[int, ...]:
     """The dims of a reduction; None and () mean all of them."""
     if dims is None or dims == () or dims == []:
         return tuple(range(ndim))
@@ -50,6 +51,11 @@ def normalize_dims(dims: int | Sequence[int] | None, ndim: int) -> tuple[int, ..
     else:
         result = (normalize_dim(index(dims), ndim),)
     return result if ndim else ()
+
+
+def along(dim: int, part: Any) -> tuple[Any, ...]:
+    """The index that takes `part` of dimension `dim` (>= 0) and all of the others."""
+    return (*(slice(None),) * dim, part)
 
 
 @op(quantize="view", onnx="Identity", view=True)
@@ -230,8 +236,8 @@ def cat_dtensors(g: Value, saved: tuple[int, list[int | None]]) -> list[Value]:
     axis, lengths = saved
     parts, start = [], 0
     for length in lengths:
-        part = (slice(None),) * axis + (slice(start, start + (length or 0)),)
-        parts.append(None if length is None else g[part])
+        part = slice(start, start + (length or 0))
+        parts.append(None if length is None else g[along(axis, part)])
         start += length or 0
     return parts
 
@@ -246,8 +252,7 @@ def stack(tensors: Sequence[Value], dim: int = 0) -> Value:
 @stack.rule("tensors")
 def stack_dtensors(g: Value, dim: int) -> list[Value]:
     axis = normalize_dim(dim, g.ndim)
-    rest = (slice(None),) * axis
-    return [g[(*rest, i)] for i in range(g.shape[axis])]
+    return [g[along(axis, i)] for i in range(g.shape[axis])]
 
 
 def _one_dtype(tensors: Sequence[Value], name: str) -> list[Value]:
