@@ -93,7 +93,7 @@ SIZES = {
     "a loop over the batch": lambda value: sum((value[i] for i in range(value.shape[0])), value),
     "a float of a size": lambda value: value * (1.0 / value.shape[0]),
     "a square root of a size": lambda value: value / value.shape[0] ** 0.5,
-    "a constant that broadcasts": lambda value: value.sum(0) + qgrad.eye(value.shape[0])[0].sum(),
+    "a constant that broadcasts": lambda value: value.sum(0) + qgrad.eye(value.shape[0]).sum(),
     "a length of a list": lambda value: qgrad.cat([value] * value.shape[0]),
 }
 
