@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import doctest
+import importlib
 import inspect
+import io
 import json
 import os
 import re
@@ -238,6 +241,24 @@ def test_public_names_are_documented(name: str) -> None:
     text = value.__doc__ if documented else inspect.getdoc(value)
     assert text
     assert len(text.split()) >= 2
+
+
+def modules() -> list[str]:
+    """The modules of qgrad that can be imported with nothing but the test requirements."""
+    names = [".".join(source.relative_to(ROOT).with_suffix("").parts) for source in SOURCES]
+    return [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_docstring_examples_run(name: str) -> None:
+    """What a docstring shows is what comes out; `qgrad` is imported, all else is in the example."""
+    report = io.StringIO()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
+    for example in doctest.DocTestFinder(exclude_empty=True).find(
+        importlib.import_module(name), extraglobs={"qgrad": qgrad}
+    ):
+        runner.run(example, out=report.write)
+    assert runner.failures == 0, report.getvalue()[-3000:]
 
 
 def readme_blocks() -> list[str]:

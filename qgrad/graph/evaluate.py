@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from qgrad.errors import ShapeError
+from qgrad.errors import ShapeError, TraceError
 from qgrad.graph.guards import SizeGuard, TrainingFlag, TrainingGuard
 from qgrad.graph.ir import Graph, Node
 from qgrad.graph.plan import Plan, make_plan
@@ -27,8 +27,8 @@ def evaluate(
     "op" node in the place of `node.op(*args, **kwargs)`, and is asked for the value of each other
     node whose `quant` is set, with the value itself as the one argument.
 
-    Raises ShapeError if an input does not have the traced rank and fixed sizes, or if sizes or
-    train/eval mode would have sent the traced Python code another way.
+    Raises ShapeError if an input does not have the traced rank and fixed sizes, or if its sizes
+    would have sent the traced Python code another way; TraceError if train or eval mode would.
     """
     plan: Plan = graph.derived(make_plan)
     values = _bind_inputs(plan.inputs, inputs)
@@ -163,7 +163,7 @@ def _check_sizes(guard: SizeGuard, shapes: dict[str, tuple[int, ...]]) -> None:
 def _check_training(guard: TrainingGuard, module: Module) -> None:
     if module.get_submodule(guard.path).training != guard.value:
         mode, other = ("train()", "eval()") if guard.value else ("eval()", "train()")
-        raise ShapeError(
+        raise TraceError(
             f"graph: the trace went the way of `{guard}`, in {mode}; the module is in {other} now. "
             f"Trace the model in {other}, or pass self.training to the op that needs it instead "
             "of branching on it."

@@ -18,9 +18,12 @@ class GraphModule(Module):
     `state_dict`, optimizers, `train()` and `eval()` work as on the model that was traced. The
     submodules keep the state; their `forward` is not called.
 
-    >>> traced = qgrad.graph.trace(model, (x,))
-    >>> traced(x)           # the same as model(x)
-    >>> print(traced.graph)  # one line per node
+    >>> import qgrad
+    >>> traced = qgrad.graph.trace(qgrad.nn.Linear(3, 2), qgrad.zeros(1, 3))
+    >>> traced(qgrad.zeros(5, 3)).shape
+    (5, 2)
+    >>> [node.name for node in traced.graph.nodes]
+    ['input', 'weight', 'bias', 'linear', 'output']
     """
 
     graph: Graph

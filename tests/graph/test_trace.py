@@ -13,7 +13,7 @@ import pytest
 
 import qgrad
 from qgrad import nn
-from qgrad.errors import ShapeError
+from qgrad.errors import ShapeError, TraceError
 from qgrad.graph import GraphModule, trace, verify
 from qgrad.nn import functional as F
 from qgrad.nn import module as nn_module
@@ -349,7 +349,7 @@ def test_branches_on_the_mode_are_guarded() -> None:
 
     traced = trace(Noisy().eval(), randn(2, 3))
     traced(randn(4, 3))
-    with pytest.raises(ShapeError, match=r"training is False .*; the module is in train\(\) now"):
+    with pytest.raises(TraceError, match=r"training is False .*; the module is in train\(\) now"):
         traced.train()(randn(4, 3))
     assert trace(Harmless(), randn(2, 3)).graph.guards == []
 

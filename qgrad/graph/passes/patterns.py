@@ -16,8 +16,11 @@ def single_user_chain(
 
     An entry of `op_names` is a name or a collection of alternatives.
 
-    >>> single_user_chain(graph, conv, ["conv2d", "batch_norm", ("relu", "relu6")])
-    [conv, bn, act]
+    >>> import qgrad
+    >>> net = qgrad.nn.Sequential(qgrad.nn.Linear(3, 3), qgrad.nn.Tanh())
+    >>> graph = qgrad.graph.trace(net, qgrad.zeros(1, 3)).graph
+    >>> single_user_chain(graph, graph.node("linear_0"), ["linear", ("relu", "tanh")])
+    [linear_0, tanh_1]
     """
     chain = [node]
     for names in op_names[1:]:
