@@ -390,7 +390,7 @@ def test_devices_that_are_not_there_say_so(method: str) -> None:
     with pytest.raises(UnsupportedOpError, match="no device 'cuda'"):
         s.to(device="cuda")
     assert s.to(device="cpu") is s.cpu() is s
-    assert (s.device, s.get_device(), s.is_cuda, s.is_hpu) == ("cpu", -1, False, False)
+    assert (str(s.device), s.get_device(), s.is_cuda, s.is_hpu) == ("cpu", -1, False, False)
     assert not s.is_sparse
     assert not s.is_pinned()
 

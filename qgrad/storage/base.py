@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import dtypes
+from ..device import Device, cpu
 from ..dtypes import DType
 from ..errors import ShapeError, UnsupportedOpError
 from . import memory, values
@@ -252,9 +253,9 @@ class StorageBase(BufferExporter):
     # -- device -------------------------------------------------------------------------------
 
     @property
-    def device(self) -> str:
-        """Where the memory is: always "cpu"."""
-        return "cpu"
+    def device(self) -> Device:
+        """Where the memory is: always the CPU."""
+        return cpu
 
     @property
     def is_cuda(self) -> bool:
