@@ -14,6 +14,7 @@ namespace py = pybind11;
 #include "kernels/kernels.def"
 #undef QG_KERNEL
 void bind_buffer_exporter(py::module_& m);
+void bind_runtime(py::module_& m);
 
 namespace {
 
@@ -51,6 +52,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 #include "kernels/kernels.def"
 #undef QG_KERNEL
   bind_buffer_exporter(m);
+  bind_runtime(m);
 }
 
 }  // namespace qg

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from .. import kernels
+from ..kernels.extension import core
 from .fields import boolean, integer, integers, number, numbers_by_name, one_of
 from .integer import check_avg_pool
 from .kind import Array, Attrs, Constant, Constants, Defaults, Kind, Step
@@ -28,6 +29,10 @@ from .windows import (
     pool_shape,
 )
 
+if TYPE_CHECKING:
+    from .lowering import Lowering
+
+_REDUCE = ("sum", "mean", "amax")
 _FLOAT = ("float32",)
 _AXIS = integer(-16, 15)
 _BIAS = Constant("float32", (1,), optional=True)
@@ -71,6 +76,13 @@ class Linear(Kind):
         """`linear_f32`."""
         return kernels.linear_f32(arrays[0], step.constants["weight"], step.constants.get("bias"))
 
+    def lower(self, step: Step, to: Lowering) -> None:
+        """One product of all rows with the packed weight."""
+        c = step.constants
+        packed = to.packed(step, lambda: core.pack_linear_f32(c["weight"], c.get("bias")))
+        rows = math.prod(to.shape(step.output)[:-1])
+        to.executor.linear(packed, to.place(step.inputs[0]), to.place(step.output), rows)
+
 
 class Conv(Kind):
     """Convolution with weight[O, C/groups, *kernel]; rank 3 or 4."""
@@ -97,6 +109,18 @@ class Conv(Kind):
         y = kernels.conv2d_f32(x, weight, step.constants.get("bias"), **convolution(step)._asdict())
         return y.reshape(env[step.output.name])
 
+    def lower(self, step: Step, to: Lowering) -> None:
+        """One convolution."""
+        c, x = step.constants, step.inputs[0]
+        to.executor.conv(
+            to.place(x),
+            to.place(step.output),
+            to.images(x),
+            _four(c["weight"]),
+            c.get("bias"),
+            *convolution(step),
+        )
+
 
 class Matmul(Kind):
     """a[..., M, K] times b[..., K, N], batch dimensions broadcast."""
@@ -114,6 +138,22 @@ class Matmul(Kind):
     def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
         """`matmul_f32`."""
         return kernels.matmul_f32(*arrays)
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """One product for each matrix of the batch."""
+        a, b, y = (to.shape(value) for value in (*step.inputs, step.output))
+        to.executor.matmul(
+            *(to.place(value) for value in (*step.inputs, step.output)),
+            (a[-2], a[-1], b[-1]),
+            _matrix_of_each_product(a[:-2], y[:-2]),
+            _matrix_of_each_product(b[:-2], y[:-2]),
+        )
+
+
+def _matrix_of_each_product(batch: Shape, products: Shape) -> list[int]:
+    """Which matrix of an operand with these batch dimensions each product takes."""
+    index = np.arange(math.prod(batch)).reshape(batch)
+    return [int(i) for i in np.broadcast_to(index, products).flat]
 
 
 def _broadcast(step: Step, a: Shape, b: Shape) -> Shape:
@@ -139,6 +179,18 @@ class Binary(Kind):
         """`binary_f32`."""
         return kernels.binary_f32(step.attrs["fn"], *arrays)
 
+    def lower(self, step: Step, to: Lowering) -> None:
+        """Element by element, broadcast."""
+        a, b = step.inputs
+        to.executor.binary(
+            to.place(a),
+            to.place(b),
+            to.place(step.output),
+            to.shape(a),
+            to.shape(b),
+            list(kernels.BINARY_F32).index(step.attrs["fn"]),
+        )
+
 
 class Unary(_SameShape):
     """fn(x) of each element; `fn` and its parameters as in `kernels.UNARY_F32`."""
@@ -161,6 +213,18 @@ class Unary(_SameShape):
         """`unary_f32`."""
         return kernels.unary_f32(step.attrs["fn"], arrays[0], **step.attrs["params"])
 
+    def lower(self, step: Step, to: Lowering) -> None:
+        """Element by element."""
+        fn, y = step.attrs["fn"], step.output
+        params = kernels.UNARY_F32[fn].params | step.attrs["params"]
+        to.executor.unary(
+            to.place(step.inputs[0]),
+            to.place(y),
+            to.count(y),
+            list(kernels.UNARY_F32).index(fn),
+            list(params.values()),
+        )
+
 
 class Softmax(_SameShape):
     """Softmax along `dim`, or its logarithm."""
@@ -178,6 +242,18 @@ class Softmax(_SameShape):
         """`softmax_f32` or `log_softmax_f32`."""
         function = kernels.log_softmax_f32 if step.attrs["log"] else kernels.softmax_f32
         return function(arrays[0], step.attrs["dim"])
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """All rows or columns."""
+        shape = to.shape(step.output)
+        split = _split(shape, axis_of(step, "dim", len(shape)))
+        places = to.place(step.inputs[0]), to.place(step.output)
+        to.executor.softmax(*places, split, step.attrs["log"])
+
+
+def _split(shape: Shape, axis: int) -> tuple[int, int, int]:
+    """Elements before, along and after an axis."""
+    return math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])
 
 
 class LayerNorm(_SameShape):
@@ -212,6 +288,19 @@ class LayerNorm(_SameShape):
             arrays[0], a["size"], c.get("weight"), c.get("bias"), a["eps"]
         )
 
+    def lower(self, step: Step, to: Lowering) -> None:
+        """All rows."""
+        a, c, y = step.attrs, step.constants, step.output
+        to.executor.layer_norm(
+            to.place(step.inputs[0]),
+            to.place(y),
+            to.count(y) // a["size"],
+            a["size"],
+            c.get("weight"),
+            c.get("bias"),
+            a["eps"],
+        )
+
 
 class Affine(_SameShape):
     """y = x * scale + shift along `axis`, two roundings: a batch norm in eval mode."""
@@ -243,6 +332,13 @@ class Affine(_SameShape):
         c = step.constants
         return kernels.affine_f32(arrays[0], c["scale"], c["shift"], step.attrs["axis"])
 
+    def lower(self, step: Step, to: Lowering) -> None:
+        """Element by element."""
+        c, shape = step.constants, to.shape(step.output)
+        split = _split(shape, axis_of(step, "axis", len(shape)))
+        places = to.place(step.inputs[0]), to.place(step.output)
+        to.executor.affine(*places, split, c["scale"], c["shift"])
+
 
 class MaxPool(Kind):
     """Largest value of each window; rank 3 or 4."""
@@ -264,6 +360,18 @@ class MaxPool(Kind):
         windows = max_windows(step, arrays[0].shape)
         y = kernels.max_pool_f32(_four(arrays[0]), windows.rows, windows.cols)
         return y.reshape(env[step.output.name])
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """All windows."""
+        x = step.inputs[0]
+        windows = max_windows(step, to.shape(x))
+        places = to.place(x), to.place(step.output)
+        to.executor.max_pool(*places, _planes(to.images(x)), windows.rows, windows.cols)
+
+
+def _planes(images: Shape) -> Shape:
+    """Batch and channels as one axis."""
+    return (images[0] * images[1], *images[2:])
 
 
 class AvgPool(Kind):
@@ -287,6 +395,13 @@ class AvgPool(Kind):
         windows = avg_windows(step, arrays[0].shape)
         return kernels.avg_pool_f32(_four(arrays[0]), *windows).reshape(env[step.output.name])
 
+    def lower(self, step: Step, to: Lowering) -> None:
+        """All windows."""
+        x = step.inputs[0]
+        windows = avg_windows(step, to.shape(x))
+        places = to.place(x), to.place(step.output)
+        to.executor.avg_pool(*places, _planes(to.images(x)), *windows)
+
 
 def _four(x: Array) -> Array:
     return x if x.ndim == 4 else x[:, :, None]
@@ -298,7 +413,7 @@ class Reduce(Kind):
     name = "reduce"
     inputs = _FLOAT
     attrs: ClassVar[Attrs] = {
-        "fn": one_of("sum", "mean", "amax"),
+        "fn": one_of(*_REDUCE),
         "dims": integers((), -16, 15),
         "keepdim": boolean,
     }
@@ -318,6 +433,18 @@ class Reduce(Kind):
         """`reduce_f32`."""
         axes = reduced_axes(step, arrays[0].ndim)
         return kernels.reduce_f32(step.attrs["fn"], arrays[0], axes, step.attrs["keepdim"])
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """All sums; kept axes of size 1 make no difference in memory."""
+        shape = to.shape(step.inputs[0])
+        axes = reduced_axes(step, len(shape))
+        to.executor.reduce(
+            to.place(step.inputs[0]),
+            to.place(step.output),
+            shape,
+            [axis in axes for axis in range(len(shape))],
+            _REDUCE.index(step.attrs["fn"]),
+        )
 
 
 def reduced_axes(step: Step, rank: int) -> tuple[int, ...]:
@@ -351,3 +478,9 @@ class Embedding(Kind):
                 "of the table"
             )
         return np.asarray(weight[index])
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """Rows copied."""
+        index, y = step.inputs[0], step.output
+        add = getattr(to.executor, f"embedding_{index.dtype}")
+        add(to.place(index), to.place(y), step.constants["weight"], to.count(index))

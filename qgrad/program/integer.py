@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from .. import qparams
 from ..dtypes import qint8
 from ..kernels import reference
+from ..kernels.extension import core
 from ..qparams import QParams
 from .fields import integer
 from .kind import (
@@ -22,7 +24,9 @@ from .kind import (
     Kind,
     Step,
     from_row,
+    logical_steps,
     physical,
+    same_order,
     to_row,
 )
 from .records import Env, Shape
@@ -39,6 +43,9 @@ from .windows import (
     max_windows,
     pool_shape,
 )
+
+if TYPE_CHECKING:
+    from .lowering import Lowering
 
 _MAX_RATIO = 1e30  # of scales; beyond, sums of codes would leave float32
 _MAX_WINDOW = 8_000_000  # codes; beyond, their sum could leave int32
@@ -73,6 +80,15 @@ def _check_weighted(step: Step) -> None:
     weighted_multiplier(step)
 
 
+def _codes(step: Step) -> tuple[int, int, int]:
+    """Zero point and bounds of the output codes."""
+    return int(qparams_of(step).zero_point), step.attrs["qmin"], step.attrs["qmax"]
+
+
+def _zero_and_codes(step: Step) -> tuple[int, tuple[int, int, int]]:
+    return int(qparams_of(step, 0).zero_point), _codes(step)
+
+
 def weighted_multiplier(step: Step) -> NDArray[np.float32]:
     """What the accumulators of each output channel are scaled by."""
     x, y = qparams_of(step, 0), qparams_of(step)
@@ -98,7 +114,24 @@ class Quantize(Kind):
 
     def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
         """`qparams.quantize`, then channels last if asked."""
-        return from_row(qparams.quantize(arrays[0], qparams_of(step)), step.output.layout)
+        try:
+            codes = qparams.quantize(arrays[0], qparams_of(step))
+        except ValueError as error:
+            raise ValueError(f"{step.where}: {error}"[:590]) from None
+        return from_row(codes, step.output.layout)
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """Quantize, and move the channels in the same step if they move."""
+        x, y, qp = step.inputs[0], step.output, qparams_of(step)
+        shape = to.shape(x)
+        to.executor.quantize(
+            to.place(x),
+            to.place(y),
+            to.count(x),
+            float(qp.scale),
+            (int(qp.zero_point), qp.qmin, qp.qmax),
+            _moved(shape, "row", y.layout),
+        )
 
 
 class Dequantize(Kind):
@@ -122,6 +155,20 @@ class Dequantize(Kind):
         """`qparams.dequantize` in logical order."""
         row = from_row(to_row(arrays[0], step.inputs[0].layout), "row")
         return qparams.dequantize(row, qparams_of(step, 0))
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """Move the channels if they move, and dequantize."""
+        x, y, qp = step.inputs[0], step.output, qparams_of(step, 0)
+        moved = _moved(to.shape(x), x.layout, "row")
+        scale, zero_point = float(qp.scale), int(qp.zero_point)
+        to.executor.dequantize(to.place(x), to.place(y), to.count(x), scale, zero_point, moved)
+
+
+def _moved(shape: Shape, source: str, target: str) -> tuple[Sequence[int], ...] | None:
+    """Sizes and steps of a copy between layouts, None if the bytes stay in order."""
+    if same_order(shape, source, target):
+        return None
+    return shape, logical_steps(shape, source), logical_steps(shape, target)
 
 
 class LinearQ(Kind):
@@ -158,6 +205,18 @@ class LinearQ(Kind):
             zy=int(qparams_of(step).zero_point),
             **step.attrs,
         ).reshape(env[step.output.name])
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """One product of all rows with the packed weight."""
+        c = step.constants
+        packed = to.packed(
+            step,
+            lambda: core.pack_linear_s8(
+                c["weight"], c["bias"], weighted_multiplier(step), *_zero_and_codes(step)
+            ),
+        )
+        rows = math.prod(to.shape(step.output)[:-1])
+        to.executor.linear_q(packed, to.place(step.inputs[0]), to.place(step.output), rows)
 
 
 class ConvQ(Kind):
@@ -200,6 +259,23 @@ class ConvQ(Kind):
         )
         return y.reshape(physical(env[step.output.name], "cl"))
 
+    def lower(self, step: Step, to: Lowering) -> None:
+        """One convolution with the packed weight."""
+        c = step.constants
+        packed = to.packed(
+            step,
+            lambda: core.pack_conv_s8(
+                channels_last_weight(c["weight"]),
+                c["bias"],
+                weighted_multiplier(step),
+                *_zero_and_codes(step),
+                *convolution(step),
+            ),
+        )
+        batch, height, width, _ = to.images(step.inputs[0])
+        x, y = to.place(step.inputs[0]), to.place(step.output)
+        to.executor.conv_q(packed, x, y, batch, height, width)
+
 
 def channels_last_weight(weight: Array) -> Array:
     """PyTorch's (O, C, [KH,] KW) as the kernels' (O, KH, KW, C)."""
@@ -238,13 +314,25 @@ class AddQ(Kind):
         a, b, y = qparams_of(step, 0), qparams_of(step, 1), qparams_of(step)
         return reference.add_s8(
             *arrays,
-            sa=a.scale,
+            sa=float(a.scale),
             za=int(a.zero_point),
-            sb=b.scale,
+            sb=float(b.scale),
             zb=int(b.zero_point),
-            sy=y.scale,
+            sy=float(y.scale),
             zy=int(y.zero_point),
             **step.attrs,
+        )
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """Element by element, whatever the layout."""
+        a, b = (qparams_of(step, which) for which in (0, 1))
+        to.executor.add_q(
+            *(to.place(value) for value in (*step.inputs, step.output)),
+            to.count(step.output),
+            (float(a.scale), int(a.zero_point)),
+            (float(b.scale), int(b.zero_point)),
+            float(qparams_of(step).scale),
+            _codes(step),
         )
 
 
@@ -271,6 +359,13 @@ class MaxPoolQ(Kind):
         windows = max_windows(step, env[step.inputs[0].name])
         y = reference.max_pool_s8(x, windows.rows, windows.cols)
         return y.reshape(physical(env[step.output.name], "cl"))
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """All windows."""
+        x = step.inputs[0]
+        windows = max_windows(step, to.shape(x))
+        places = to.place(x), to.place(step.output)
+        to.executor.max_pool_q(*places, to.images(x), windows.rows, windows.cols)
 
 
 class AvgPoolQ(Kind):
@@ -304,14 +399,28 @@ class AvgPoolQ(Kind):
         y = reference.avg_pool_s8(
             x,
             *avg_windows(step, env[step.inputs[0].name]),
-            sx=qx.scale,
+            sx=float(qx.scale),
             zx=int(qx.zero_point),
-            sy=qy.scale,
+            sy=float(qy.scale),
             zy=int(qy.zero_point),
             qmin=step.attrs["qmin"],
             qmax=step.attrs["qmax"],
         )
         return y.reshape(physical(env[step.output.name], "cl"))
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """All windows."""
+        x, qx = step.inputs[0], qparams_of(step, 0)
+        to.executor.avg_pool_q(
+            to.place(x),
+            to.place(step.output),
+            to.images(x),
+            *avg_windows(step, to.shape(x)),
+            float(qx.scale),
+            int(qx.zero_point),
+            float(qparams_of(step).scale),
+            _codes(step),
+        )
 
 
 def check_avg_pool(step: Step) -> None:
@@ -345,3 +454,8 @@ class Lut(Kind):
     def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
         """`reference.lut_u8`."""
         return reference.lut_u8(arrays[0], step.constants["table"])
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """Element by element, whatever the layout."""
+        x, y = to.place(step.inputs[0]), to.place(step.output)
+        to.executor.lut(x, y, to.count(step.output), step.constants["table"])

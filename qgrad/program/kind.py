@@ -8,6 +8,7 @@ instructions, from checking a file to the summary, is derived from these blocks.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -29,9 +30,12 @@ __all__ = [
     "Defaults",
     "Kind",
     "Step",
+    "contiguous_steps",
     "from_row",
+    "logical_steps",
     "physical",
     "physical_axis",
+    "same_order",
     "to_row",
 ]
 
@@ -147,3 +151,22 @@ def from_row(array: Array, layout: str) -> Array:
     """An array of logical shape, laid out in memory."""
     moved = np.moveaxis(array, 1, -1) if layout == "cl" and array.ndim > 2 else array
     return np.ascontiguousarray(moved)
+
+
+def contiguous_steps(shape: Shape) -> list[int]:
+    """How far one index of each axis moves in a contiguous array, in elements."""
+    steps = [1] * len(shape)
+    for axis in range(len(shape) - 2, -1, -1):
+        steps[axis] = steps[axis + 1] * shape[axis + 1]
+    return steps
+
+
+def logical_steps(shape: Shape, layout: str) -> list[int]:
+    """The same for each logical axis of an array in some layout."""
+    steps = contiguous_steps(physical(shape, layout))
+    return [steps[physical_axis(axis, len(shape), layout)] for axis in range(len(shape))]
+
+
+def same_order(shape: Shape, a: str, b: str) -> bool:
+    """Whether arrays of this logical shape lie in memory alike in two layouts."""
+    return a == b or len(shape) <= 2 or shape[1] == 1 or math.prod(shape[2:]) == 1

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from .fields import Fault, evaluate, expression, integer, integers, optional, sizes
-from .kind import Array, Attrs, Constant, Constants, Kind, Step, from_row, physical_axis, to_row
+from .kind import (
+    Array,
+    Attrs,
+    Constant,
+    Constants,
+    Kind,
+    Step,
+    contiguous_steps,
+    from_row,
+    logical_steps,
+    physical_axis,
+    same_order,
+    to_row,
+)
 from .records import Env, Shape
+
+if TYPE_CHECKING:
+    from .lowering import Lowering
 
 _AXIS = integer(-16, 15)
 
@@ -29,13 +45,15 @@ class Layout(Kind):
 
     def is_view(self, step: Step, env: Env) -> bool:
         """Where channels first and last are the same order."""
-        shape = env[step.output.name]
-        same = step.inputs[0].layout == step.output.layout
-        return same or len(shape) <= 2 or shape[1] == 1 or math.prod(shape[2:]) == 1
+        return same_order(env[step.output.name], step.inputs[0].layout, step.output.layout)
 
     def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
         """Move the channels."""
         return from_row(to_row(arrays[0], step.inputs[0].layout), step.output.layout)
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """One copy."""
+        to.relayout(step.inputs[0], step.output)
 
 
 class Reshape(Kind):
@@ -68,6 +86,10 @@ class Reshape(Kind):
         """A view."""
         return arrays[0].reshape(env[step.output.name])
 
+    def lower(self, step: Step, to: Lowering) -> None:
+        """A copy, needed where the result is an output."""
+        to.copy(step.inputs[0], step.output, to.shape(step.output))
+
 
 class Permute(Kind):
     """Axes in another order: output axis i is input axis dims[i]."""
@@ -84,6 +106,13 @@ class Permute(Kind):
     def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
         """Transpose and copy."""
         return np.ascontiguousarray(arrays[0].transpose(permutation(step, arrays[0].ndim)))
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """One copy with the steps in the new order."""
+        x, shape = to.shape(step.inputs[0]), to.shape(step.output)
+        steps = contiguous_steps(x)
+        order = permutation(step, len(x))
+        to.copy(step.inputs[0], step.output, shape, source_steps=[steps[axis] for axis in order])
 
 
 def permutation(step: Step, rank: int) -> tuple[int, ...]:
@@ -130,6 +159,24 @@ class Cat(Kind):
         axis = axis_of(step, "dim", rank)
         return np.concatenate(arrays, physical_axis(axis, rank, step.output.layout))
 
+    def lower(self, step: Step, to: Lowering) -> None:
+        """One copy for each input, to its part of the output."""
+        shape, layout = to.shape(step.output), step.output.layout
+        axis = axis_of(step, "dim", len(shape))
+        steps = logical_steps(shape, layout)
+        begin = 0
+        for value in step.inputs:
+            x = to.shape(value)
+            to.copy(
+                value,
+                step.output,
+                x,
+                source_steps=logical_steps(x, layout),
+                target_steps=steps,
+                target_begin=begin * steps[axis],
+            )
+            begin += x[axis]
+
 
 class Slice(Kind):
     """x[start:stop:step] along `dim`; start and stop as in Python, sizes, or None."""
@@ -158,6 +205,21 @@ class Slice(Kind):
         at = physical_axis(axis, x.ndim, step.output.layout)
         taken = slice(*self.indices(step, x.shape[at], env))
         return np.ascontiguousarray(x[(slice(None),) * at + (taken,)])
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """One copy of a part of the input."""
+        x, layout = to.shape(step.inputs[0]), step.output.layout
+        axis = axis_of(step, "dim", len(x))
+        first, _, stride = self.indices(step, x[axis], to.memory.env)
+        steps = logical_steps(x, layout)
+        to.copy(
+            step.inputs[0],
+            step.output,
+            to.shape(step.output),
+            source_steps=[s * stride if i == axis else s for i, s in enumerate(steps)],
+            source_begin=first * steps[axis],
+            target_steps=logical_steps(to.shape(step.output), layout),
+        )
 
     def indices(self, step: Step, size: int, env: Env) -> tuple[int, int, int]:
         """(first, end, step) inside [0, size]."""
@@ -191,3 +253,7 @@ class ConstantValue(Kind):
     def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
         """The stored array itself."""
         return step.constants["value"]
+
+    def lower(self, step: Step, to: Lowering) -> None:
+        """Nothing, unless the value is an output."""
+        to.copy_constant(step.constants["value"], step.output)

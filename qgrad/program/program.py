@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,9 +12,11 @@ from numpy.typing import NDArray
 
 from ..boxing import box, unbox
 from ..errors import DTypeError, ShapeError
+from ..kernels.extension import core
 from . import file, table
 from .build import build, check_constants
 from .kind import to_row
+from .lowering import Packed, Plan, lower
 from .plan import Memory, plan_memory
 from .records import InputSpec, Instruction, Shape, Value
 
@@ -59,6 +62,18 @@ class Program:
         self.values = {spec.name: spec.value for spec in inputs} | dict(values)
         self.instructions = tuple(step.instruction for step in self.steps)
         self.memory_budget = DEFAULT_BUDGET
+        self._forget()
+
+    def _forget(self) -> None:
+        """Start without plans."""
+        self._lock = threading.Lock()
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._packed: Packed = {}
+        self._pool = None if core is None else core.ArenaPool()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = (self.inputs, self.outputs, self.values, self.instructions, self.constants)
+        return Program, parts, {"memory_budget": self.memory_budget}
 
     def __call__(self, *inputs: Any) -> Any:
         """Run on arrays or Tensors; gives one Tensor, or a tuple if there are several outputs."""
@@ -71,12 +86,14 @@ class Program:
         Raises ShapeError or DTypeError for inputs that do not fit, ValueError for NaN where codes
         are made and for an index outside an embedding.
         """
-        return self.run_reference(*arrays)
+        checked = self._checked(arrays)
+        if core is None:
+            return self._reference(checked)
+        return self._execute(checked, self.outputs)
 
     def run_reference(self, *arrays: Array) -> list[Array]:
         """The same outputs, computed in NumPy one instruction at a time: the meaning of `run`."""
-        found = self._interpret(self._checked(arrays), self.outputs)
-        return [found[name] for name in self.outputs]
+        return self._reference(self._checked(arrays))
 
     def codes(self, *inputs: Any) -> dict[str, NDArray[np.uint8]]:
         """The codes of every quantized value for these inputs, by name, in logical layout.
@@ -89,7 +106,10 @@ class Program:
             for name, value in self.values.items()
             if value.dtype == "uint8" and "@" not in name
         ]
-        return self._interpret(self._checked(tuple(map(unbox, inputs))), names)
+        arrays = self._checked(tuple(map(unbox, inputs)))
+        if core is None:
+            return self._interpret(arrays, names)
+        return dict(zip(names, self._execute(arrays, tuple(names)), strict=True))
 
     @property
     def nbytes(self) -> int:
@@ -121,6 +141,52 @@ class Program:
         if len(arrays) != len(self.inputs):
             raise ShapeError(f"program: takes {len(self.inputs)} inputs, got {len(arrays)}")
         return [_check_input(spec, a) for spec, a in zip(self.inputs, arrays, strict=True)]
+
+    def _reference(self, arrays: Sequence[Array]) -> list[Array]:
+        found = self._interpret(arrays, self.outputs)
+        return [found[name] for name in self.outputs]
+
+    def _execute(self, arrays: Sequence[Array], names: tuple[str, ...]) -> list[Array]:
+        """Run in C++; the named values in logical layout."""
+        key = (core.isa(), names, *(array.shape for array in arrays))
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plan(key)
+        elif plan.total > self.memory_budget:  # it was lowered after the plan was made
+            self._memory(key[2:], plan.names)
+        refused, outputs = plan.run(arrays)
+        if refused >= 0:
+            self._interpret(arrays, self.outputs)
+            raise ValueError(f"{self.steps[refused].where}: cannot compute these inputs")
+        return outputs if plan.direct else self._arranged(plan, arrays, outputs, names)
+
+    def _plan(self, key: tuple[Any, ...]) -> Plan:
+        """A new plan for an instruction set, outputs and input shapes, remembered."""
+        inputs = {spec.name for spec in self.inputs}
+        names = tuple(dict.fromkeys(name for name in key[1] if name not in inputs))
+        kept = [self.values[name] for name in names]
+        with self._lock:
+            memory = self._memory(key[2:], names)
+            plan = lower(self.inputs, self.steps, kept, memory, self._packed, self._pool)
+            plan.direct = names == key[1] and all(value.layout == "row" for value in kept)
+            if len(self._plans) >= MAX_PLANS:
+                del self._plans[next(iter(self._plans))]
+            self._plans[key] = plan
+        return plan
+
+    def _arranged(
+        self,
+        plan: Plan,
+        arrays: Sequence[Array],
+        outputs: Sequence[Array],
+        names: Sequence[str],
+    ) -> list[Array]:
+        """Outputs that are inputs, come twice or lie in memory otherwise than they look."""
+        found = {spec.name: array for spec, array in zip(self.inputs, arrays, strict=True)}
+        found |= dict(zip(plan.names, outputs, strict=True))
+        return [
+            np.array(to_row(found[name], self.values[name].layout), order="C") for name in names
+        ]
 
     def _memory(self, shapes: tuple[Shape, ...], outputs: Sequence[str]) -> Memory:
         kept = [self.values[name] for name in outputs]
@@ -154,7 +220,8 @@ def _check_input(spec: InputSpec, array: Array) -> Array:
     )
     if not fits:
         raise ShapeError(f"program: input {_shown_input(spec)} got shape {array.shape}")
-    return np.ascontiguousarray(array)
+    flags = array.flags
+    return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
 
 
 def _shown_input(spec: InputSpec) -> str:
