@@ -1,7 +1,9 @@
 """State dicts in safetensors files: no code in the file, and the same file loads in PyTorch.
 
+>>> model = qgrad.nn.Linear(3, 2)
 >>> qgrad.save_file(model.state_dict(), "model.safetensors")
 >>> model.load_state_dict(qgrad.load_file("model.safetensors"))
+<All keys matched successfully>
 """
 
 from __future__ import annotations

@@ -54,8 +54,10 @@ class _GradMode:
 class no_grad(_GradMode):
     """Record nothing: `with no_grad(): ...`, or `@no_grad()` (also `@no_grad`) on a function.
 
+    >>> w = qgrad.ones(2, requires_grad=True)
     >>> with qgrad.no_grad():
-    ...     w -= 0.1 * w.grad
+    ...     (w * 2).requires_grad
+    False
     """
 
     def __new__(cls, fn: Callable[..., Any] | None = None) -> Any:

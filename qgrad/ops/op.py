@@ -301,8 +301,8 @@ class Op:
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """One form for every spelling of a call: (required arguments, {option: value}).
 
-        >>> ops.sum.bind((x, 1), {})
-        ((x,), {'dim': 1, 'keepdim': False, 'dtype': None})
+        >>> qgrad.ops.sum.bind(("x", 1), {})
+        (('x',), {'dim': 1, 'keepdim': False, 'dtype': None})
         """
         values = self.positional(args, kwargs)
         options = dict(zip(self.params[self.required :], values[self.required :], strict=True))

@@ -19,7 +19,7 @@ class Factory:
     kwargs: arguments for its constructor.
     callables: functions whose results become arguments, called anew at every build.
 
-    >>> MinMaxObserver.with_args(quant_min=0, quant_max=15)
+    >>> qgrad.quantization.MinMaxObserver.with_args(quant_min=0, quant_max=15)
     MinMaxObserver.with_args(quant_min=0, quant_max=15)
     """
 

@@ -45,9 +45,11 @@ def prepare(
     mapping matches nothing, UnsupportedOpError if one matches only what cannot be quantized,
     TraceError if the model branches on data.
 
-    >>> prepared = prepare(model, get_default_qconfig_mapping(), (x,))
-    >>> for batch in calibration: prepared(batch)
-    >>> program = convert(prepared)
+    >>> model, x = qgrad.nn.Linear(4, 2), qgrad.rand(8, 4)
+    >>> prepared = prepare(model, qgrad.quantization.get_default_qconfig_mapping(), (x,))
+    >>> for batch in (x, x + 1):
+    ...     y = prepared(batch)
+    >>> program = qgrad.quantization.convert(prepared)
     """
     return _prepare(model, qconfig_mapping, example_inputs, training=False)
 

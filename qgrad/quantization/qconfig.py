@@ -46,8 +46,9 @@ class QConfig(_Pair):
     activation, weight: classes or factories (`MinMaxObserver.with_args(...)`), called anew for
     every tensor; instances are refused, since all tensors would share their range.
 
-    >>> QConfig(activation=HistogramObserver,
-    ...         weight=default_weight_observer.with_args(quant_min=-7, quant_max=7))
+    >>> from qgrad.quantization import HistogramObserver, default_weight_observer
+    >>> weight = default_weight_observer.with_args(quant_min=-7, quant_max=7)
+    >>> qconfig = QConfig(activation=HistogramObserver, weight=weight)
     """
 
     __slots__ = ()

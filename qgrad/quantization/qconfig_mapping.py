@@ -30,10 +30,11 @@ _SHOWN_PROBLEMS = 2  # in one message, to keep it short
 class QConfigMapping:
     """Lines that say which QConfig a module or operation gets; every setter returns the mapping.
 
+    >>> from qgrad import nn
     >>> mapping = (QConfigMapping()
     ...            .set_global(get_default_qconfig())
     ...            .set_object_type(nn.Linear, get_default_qconfig(weight_bits=4))
-    ...            .set_module_name_regex(r"blocks\\.0\\..*", default_qconfig)
+    ...            .set_module_name_regex(r"blocks\\.0\\..*", get_default_qconfig())
     ...            .set_module_name("head", None))
     """
 
