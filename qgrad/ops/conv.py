@@ -11,6 +11,7 @@ import numpy as np
 from qgrad import kernels
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.elementwise import is_float32
+from qgrad.ops.matmul import multiply
 from qgrad.ops.op import Value, describe, op
 from qgrad.ops.reduction import sum
 from qgrad.ops.shape import squeeze, unsqueeze
@@ -234,7 +235,7 @@ def conv2d_dinput(
         return forward(grad[None], weight, batched, stride, padding, dilation, groups)[0]
     geometry = _geometry("conv2d", shape, weight.shape, stride, padding, dilation, groups)
     rows = weight.reshape(groups, weight.shape[0] // groups, -1)
-    columns = np.matmul(rows.swapaxes(1, 2), _grouped(grad, groups))
+    columns = multiply(rows.swapaxes(1, 2), _grouped(grad, groups))
     return _add_columns(columns, tuple(shape), geometry)
 
 
@@ -268,7 +269,7 @@ def conv2d_dweight(
         grad, input = grad[None], input[None]
     geometry = _geometry("conv2d", input.shape, shape, stride, padding, dilation, groups)
     columns = _columns(input, geometry)
-    return np.matmul(_grouped(grad, groups), columns.swapaxes(1, 2)).reshape(shape)
+    return multiply(_grouped(grad, groups), columns.swapaxes(1, 2)).reshape(shape)
 
 
 @conv2d_dweight.rule("grad")

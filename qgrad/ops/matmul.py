@@ -12,7 +12,7 @@ from qgrad.ops.elementwise import is_float32
 from qgrad.ops.op import Value, describe, op
 from qgrad.ops.shape import reshape, squeeze, transpose, unsqueeze
 
-__all__ = ["linear", "linear_shape_error", "matmul", "product"]
+__all__ = ["linear", "linear_shape_error", "matmul", "multiply", "product"]
 
 
 @op(quantize="matmul", onnx="MatMul")
@@ -65,10 +65,21 @@ def matmul_dother(g: Value, input: Value, other_shape: tuple[int, ...]) -> Value
 
 
 def product(a: Value, b: Value) -> Value:
-    """The matrix product in a gradient: on arrays the fastest one, its last bits may vary."""
+    """The matrix product in a gradient: on arrays without the checks of the op."""
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
-        return np.matmul(a, b)
+        return multiply(a, b)
     return matmul(a, b)
+
+
+def multiply(a: Any, b: Any) -> Any:
+    """The product of two arrays of at least 2 dims.
+
+    Not by NumPy for float32: its BLAS starts threads that fight over busy cores, and its last bits
+    depend on their number.
+    """
+    if is_float32(a) and is_float32(b):
+        return kernels.matmul_f32(a, b)
+    return np.matmul(a, b)
 
 
 @op(quantize="linear", onnx="Gemm")
