@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from qgrad.boxing import box, unbox
 from qgrad.errors import ShapeError, TraceError
 from qgrad.graph.guards import SizeGuard, TrainingFlag, TrainingGuard
 from qgrad.graph.ir import Graph, Node
@@ -128,8 +129,8 @@ def _bind_inputs(nodes: list[Node], inputs: Iterable[Any]) -> dict[Node, Any]:
     return {node: _checked(node, value) for node, value in zip(nodes, given, strict=True)}
 
 
-def _checked(node: Node, value: Any) -> Tensor:
-    tensor = value if isinstance(value, Tensor) else Tensor(value)
+def _checked(node: Node, value: Any) -> Any:
+    tensor = value if isinstance(value, Tensor) else box(unbox(value))
     shape = tensor.shape
     if len(shape) != len(node.shape):
         raise ShapeError(

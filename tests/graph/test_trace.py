@@ -236,6 +236,16 @@ def test_inputs_by_name() -> None:
         traced(randn(4, 3), x=randn(4, 3))
 
 
+def test_arrays_as_inputs() -> None:
+    """NumPy arrays are taken for examples and inputs, and keep their dtype."""
+    model = nn.Embedding(11, 4)
+    traced = trace(model, np.zeros((2, 3), np.int64))
+    tokens = np.arange(9).reshape(3, 3)
+    out = traced(tokens)
+    np.testing.assert_array_equal(out.detach().numpy(), model.weight.detach().numpy()[tokens])
+    assert traced.graph.inputs[0].dtype is qgrad.int64
+
+
 def test_functions_methods_and_partials() -> None:
     """Besides modules, a function, a method of a module and a partial can be traced."""
     net = ConvNet()
