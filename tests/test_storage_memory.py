@@ -15,6 +15,7 @@ import pytest
 import storage_worker
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from qgrad.storage import (
     BoolStorage,
@@ -24,6 +25,7 @@ from qgrad.storage import (
     QUInt8Storage,
     ShortStorage,
     UntypedStorage,
+    storage_of,
 )
 from qgrad.storage.export import BufferExporter
 
@@ -137,6 +139,27 @@ def test_arrays_outlive_the_memory_of_their_storage() -> None:
     del s
     gc.collect()
     assert x.tolist() == view.tolist() == [1, 2, 3]
+
+
+@given(hnp.arrays(np.float32, (2, 3, 4)), st.permutations(range(3)), st.integers(0, 1))
+def test_storage_of_an_array(x: np.ndarray, order: list[int], start: int) -> None:
+    """Every view has the whole memory, and the offset at which its first element is."""
+    whole, first = storage_of(x)
+    assert (type(whole), first, whole.resizable()) == (FloatStorage, 0, False)
+    view = x.transpose(order)[start:, ::-1, start]
+    s, offset = storage_of(view)
+    assert (len(s), s.data_ptr()) == (24, whole.data_ptr())
+    s[offset] = 7
+    assert view[0, 0] == 7
+
+
+def test_storage_of_memory_with_gaps() -> None:
+    """An array that is itself a strided look at foreign memory has no storage."""
+    x = np.frombuffer(bytearray(16), np.uint8)
+    strided = np.ndarray((4,), np.uint8, bytearray(16), strides=(4,))
+    assert len(storage_of(x[::2])[0]) == 16
+    with pytest.raises(ValueError, match=r"has gaps; use .contiguous"):
+        storage_of(strided)
 
 
 def test_slices_borrow() -> None:

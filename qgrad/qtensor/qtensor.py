@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from .. import dtypes, kernels
 from ..boxing import box, unbox
 from ..errors import DTypeError, QParamError, ShapeError
 from ..qparams import QParams, quantize
+from ..storage import TypedStorage, storage_class
 from ..tensor_repr import tensor_repr
 from . import fourbit
 from .qscheme import QScheme, per_channel_affine, per_tensor_affine
@@ -46,13 +48,34 @@ class QTensor(Refusals, Views):
                 f"QTensor: codes are integers, got {array.dtype}; quantize_per_tensor makes codes "
                 "from floats"
             )
-        if array.size and not qparams.qmin <= array.min() <= array.max() <= qparams.qmax:
-            raise QParamError(
-                f"QTensor: codes from {array.min()} to {array.max()} leave [{qparams.qmin}, "
-                f"{qparams.qmax}]; clamp them or widen the parameters"
-            )
+        _check_codes(array, qparams, "QTensor")
         qparams.along(array.shape, "QTensor")
         self._hold(array, qparams)
+
+    @classmethod
+    def from_storage(
+        cls, storage: TypedStorage, qparams: QParams, shape: tuple[int, ...] | None = None
+    ) -> QTensor:
+        """A tensor over the codes of a storage, of a mapped file for example: nothing is copied.
+
+        The storage's type must be that of `qparams.dtype`. shape: of the first codes in C order,
+        all of them in one dimension by default.
+        """
+        expected = storage_class(qparams.dtype)
+        if type(storage) is not expected:
+            raise DTypeError(
+                f"from_storage: {qparams.dtype!r} codes are in a {expected.__name__}, got a "
+                f"{type(storage).__name__}"
+            )
+        available = len(storage) * (2 if qparams.dtype is dtypes.quint4x2 else 1)
+        size = (available,) if shape is None else tuple(shape)
+        if min(size, default=0) < 0 or math.prod(size) > available:
+            raise ShapeError(f"from_storage: {available} codes cannot fill shape {size}")
+        qparams.along(size, "from_storage")
+        tensor = cls.__new__(cls)
+        tensor._set(storage, 0, size, None, qparams)
+        _check_codes(tensor._codes, qparams, "from_storage")
+        return tensor
 
     def int_repr(self) -> Any:
         """A copy of the codes, as a tensor of uint8, int8 or int32."""
@@ -218,6 +241,14 @@ class QTensor(Refusals, Views):
         else:
             suffixes += [f"scale={qp.scale!s}", f"zero_point={qp.zero_point!s}"]
         return tensor_repr(self._values(), suffixes)
+
+
+def _check_codes(codes: Codes, qp: QParams, op: str) -> None:
+    if codes.size and not qp.qmin <= codes.min() <= codes.max() <= qp.qmax:
+        raise QParamError(
+            f"{op}: codes from {codes.min()} to {codes.max()} leave [{qp.qmin}, {qp.qmax}]; clamp "
+            "them or widen the parameters"
+        )
 
 
 def _restored(storage: Any, offset: int, shape: Shape, strides: Shape, qparams: QParams) -> QTensor:

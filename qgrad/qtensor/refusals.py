@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import numpy as np
+
 from ..errors import DTypeError
 
 __all__ = ["Refusals"]
@@ -18,7 +20,11 @@ class Refusals:
 
     __slots__ = ()
 
-    __array_ufunc__ = None  # so that `ndarray + q` asks q, which explains
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        if ufunc in (np.equal, np.not_equal) and method == "__call__":
+            other = inputs[1] if inputs[0] is self else inputs[0]
+            return self == other if ufunc is np.equal else self != other
+        raise _refusal(ufunc.__name__, _NO_NUMBERS)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
         raise _refusal("numpy", "is no array of numbers")
@@ -32,6 +38,7 @@ class Refusals:
         raise AttributeError(f"a quantized tensor has no attribute {name!r}{hint}")
 
 
+_NO_NUMBERS = "has codes, and codes with different scales cannot be computed with"
 _WAY_OUT = (
     "Call q.dequantize() for a float tensor to compute with, or q.int_repr() for the integer codes"
 )
@@ -43,7 +50,7 @@ def _refusal(op: str, why: str) -> DTypeError:
 
 def _refusing(name: str) -> Callable[..., NoReturn]:
     def refuse(self: Any, *others: Any) -> NoReturn:
-        raise _refusal(name, "has codes, and codes with different scales cannot be computed with")
+        raise _refusal(name, _NO_NUMBERS)
 
     refuse.__name__ = f"__{name}__"
     return refuse

@@ -3,6 +3,7 @@
 64-byte aligned and zeroed when new; numbers that do not fit are refused and never wrapped.
 """
 
+from .arrays import storage_of
 from .base import StorageBase
 from .casts import storage_class
 from .typed import (
@@ -45,4 +46,5 @@ __all__ = [
     "TypedStorage",
     "UntypedStorage",
     "storage_class",
+    "storage_of",
 ]
