@@ -8,6 +8,7 @@ import numpy as np
 
 from qgrad.autograd.record import make
 from qgrad.autograd.variable import Variable
+from qgrad.storage import TypedStorage, UntypedStorage, storage_of
 
 __all__ = ["Interop"]
 
@@ -44,6 +45,22 @@ class Interop(Variable):
         if dtype is not None and np.dtype(dtype) != self._data.dtype:
             raise ValueError(f"numpy.asarray: {self._data.dtype} to {dtype} needs a copy")
         return self._data
+
+    def storage(self) -> TypedStorage:
+        """The memory that this tensor and its views look at; writing there writes to them."""
+        return storage_of(self._data)[0]
+
+    def untyped_storage(self) -> UntypedStorage:
+        """The storage as bytes."""
+        return self.storage().untyped()
+
+    def storage_offset(self) -> int:
+        """How many elements of the storage lie before the first one."""
+        return storage_of(self._data)[1]
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return int(self._data.__array_interface__["data"][0])
 
     def item(self) -> Any:
         """The one element as a Python number."""

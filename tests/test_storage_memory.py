@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import qgrad
 from qgrad.storage import (
     BoolStorage,
     ByteStorage,
@@ -151,6 +152,18 @@ def test_storage_of_an_array(x: np.ndarray, order: list[int], start: int) -> Non
     assert (len(s), s.data_ptr()) == (24, whole.data_ptr())
     s[offset] = 7
     assert view[0, 0] == 7
+
+
+def test_storage_of_a_tensor() -> None:
+    """Views of a tensor share its storage, which writes through; the type is the tensor's."""
+    x = qgrad.zeros(2, 3)
+    column = x.t()[1]
+    assert (column.storage_offset(), len(column.storage()), x.storage_offset()) == (1, 6, 0)
+    column.storage()[1] = 5.0
+    assert column.tolist() == [5.0, 0.0]
+    assert column.data_ptr() - x.data_ptr() == 4
+    assert x.untyped_storage().nbytes() == 24
+    assert qgrad.tensor([True]).storage().type() == "qgrad.BoolStorage"
 
 
 def test_storage_of_memory_with_gaps() -> None:
