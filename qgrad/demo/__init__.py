@@ -1,0 +1,1 @@
+"""`qgrad demo`: quantize a trained model from end to end, on real data, in under a minute."""
