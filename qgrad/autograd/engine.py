@@ -44,7 +44,12 @@ class Gradients:
         """Add `g`, computed from `source`, to the gradient of a node or leaf."""
         if g is None or (self.wanted is not None and target not in self.wanted):
             return
-        raw = g if g.__class__ is ndarray or not isinstance(g, Variable) else g._data
+        if g.__class__ is ndarray:
+            raw = g
+        elif isinstance(g, Variable):
+            raw = g._data
+        else:
+            raw = g = np.asarray(g)  # NumPy makes scalars of 0-d results
         is_node = target.__class__ is Node
         like = target if is_node else target._data
         if raw.shape != like.shape:

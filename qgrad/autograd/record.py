@@ -56,6 +56,8 @@ def run_on_tensors(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
                     mask |= bit
                 a = raw_items(a)
             arrays.append(a)
+        elif isinstance(a, np.generic):
+            arrays.append(a.item())  # NumPy's scalars are numbers, which widen nothing
         else:
             arrays.append(a)
         bit += bit

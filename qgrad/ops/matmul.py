@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -105,9 +106,8 @@ def linear_dweight(g: Value, input: Value, weight_shape: tuple[int, ...]) -> Val
     if len(weight_shape) == 1:
         return unsqueeze(g, -1) * input  # the engine sums it to the shape of the weight
     outputs, inputs = weight_shape
-    return product(
-        transpose(reshape(g, (-1, outputs)), 0, 1), reshape(input, (-1, inputs))
-    )
+    rows = math.prod(input.shape[:-1])
+    return product(transpose(reshape(g, (rows, outputs)), 0, 1), reshape(input, (rows, inputs)))
 
 
 @linear.rule("bias")

@@ -204,7 +204,8 @@ class Op:
             return best.run(self, args, kwargs)
         if kwargs or len(args) != self.arity:
             args = self.positional(args, kwargs)
-        y = self.compute(args)
+        # NumPy makes scalars of 0-d results; here they are arrays, which have a dtype to keep.
+        y = self.compute([np.asarray(a) if isinstance(a, np.generic) else a for a in args])
         return y[0] if self.saves else y
 
     @property
