@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from qgrad import autograd, graph, nn, ops, optim, quantization, testing
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from qgrad import autograd, nn, ops, optim
 from qgrad.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from qgrad.config import show_config
 from qgrad.creation import (
@@ -168,7 +171,6 @@ from qgrad.ops import (
     var_mean,
     where,
 )
-from qgrad.program import Program
 from qgrad.qparams import QParams
 from qgrad.qtensor import (
     QScheme,
@@ -226,6 +228,34 @@ from qgrad.storage import (
 from qgrad.symbolic import SymInt
 from qgrad.tensor import Tensor
 from qgrad.version import __version__
+
+if TYPE_CHECKING:
+    from qgrad import graph, quantization, testing
+    from qgrad.program import Program
+
+# Loaded when first asked for, so that `import qgrad` stays quick.
+_LAZY = {
+    "Program": "qgrad.program",
+    "graph": "qgrad",
+    "quantization": "qgrad",
+    "testing": "qgrad",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'qgrad' has no attribute {name!r}")
+    home = _LAZY[name]
+    if home == "qgrad":
+        return importlib.import_module(f"qgrad.{name}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
 
 __all__ = [
     "BoolStorage",
