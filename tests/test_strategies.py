@@ -21,6 +21,7 @@ from qgrad.quantization import QConfig, QConfigMapping, convert, prepare, prepar
 from qgrad.testing import count_differing_codes, strategies
 from qgrad.testing.strategies import (
     Network,
+    dtypes,
     modules,
     qconfig_mappings,
     qconfigs,
@@ -67,6 +68,16 @@ def test_qparams_keep_to_their_bounds(data: st.DataObject) -> None:
     assert qp.axis == (None if channels is None else 2)
     assert ((qp.scale >= 0.25) & (qp.scale <= 4)).all()
     assert ((qp.zero_point >= low) & (qp.zero_point <= high)).all()
+
+
+@given(dtypes(), dtypes(quantized=True), dtypes(quantized=False))
+def test_dtypes_are_of_the_kind(
+    any_: qgrad.dtype, quantized: qgrad.dtype, plain: qgrad.dtype
+) -> None:
+    """Quantized, plain, or either."""
+    assert quantized.is_quantized
+    assert not plain.is_quantized
+    assert isinstance(any_, qgrad.dtype)
 
 
 def test_qparams_shrink_to_the_simplest() -> None:
@@ -235,6 +246,7 @@ def test_mappings_shrink_to_the_global_config() -> None:
         (lambda: qparams(qmin=5, qmax=5), "not a range of codes"),
         (lambda: qparams(channels=0), "channels=0 must be an integer of at least 1"),
         (lambda: qparams(axis=-1), "axis=-1 must be"),
+        (lambda: dtypes(quantized=1.5), "quantized=1.5 must be"),
         (lambda: tensors((2, -1)), "size in shape=-1"),
         (lambda: tensors("ab"), "shape='ab' must be a tuple"),
         (lambda: tensors(dtype=qgrad.quint8), "must be a plain dtype"),
@@ -266,31 +278,40 @@ def test_arguments_are_checked_at_once(make: Any, says: str) -> None:
     assert len(str(caught.value)) < 600
 
 
-def test_types_are_known_once_registered() -> None:
-    """What the entry point calls makes from_type work without importing the strategies."""
-    names = ["Tensor", "QTensor", "QParams", "dtype"]
-    code = f"""
-import hypothesis, qgrad, hypothesis.strategies as st
-{{hook}}
+KNOWN = """
 few = hypothesis.settings(
     deadline=None, max_examples=5, suppress_health_check=list(hypothesis.HealthCheck)
 )
-for name in {names}:
-    kind = getattr(qgrad, name)
-    found = hypothesis.find(st.from_type(kind), lambda x: True, settings=few)
+for kind in (qgrad.Tensor, qgrad.QTensor, qgrad.QParams, qgrad.dtype):
+    found = hypothesis.find(hypothesis.strategies.from_type(kind), lambda x: True, settings=few)
     assert type(found) is kind, found
 @few
 @hypothesis.given(...)
-def test(x: qgrad.Tensor, q: qgrad.QTensor, m: qgrad.nn.Module):
-    assert x.dtype is qgrad.float32 and isinstance(m, qgrad.nn.Module)
+def test(x: qgrad.Tensor, m: qgrad.nn.Module, c: qgrad.quantization.QConfigMapping):
+    assert x.dtype is qgrad.float32 and isinstance(m, qgrad.nn.Module) and c.global_qconfig
 test()
 print("known")
 """
-    entry = r'\[project.entry-points.hypothesis\]\nqgrad = "(.+):(.+)"'
-    found = re.search(entry, (ROOT / "pyproject.toml").read_text())
-    assert found is not None
-    hook = f"from {found[1]} import {found[2]} as hook; hook(); hook()"
-    assert run(code.format(hook=hook)) == "known"
+
+
+@pytest.mark.parametrize("first", ["qgrad", "hypothesis", "qgrad.testing.strategies"])
+def test_types_are_known_to_hypothesis(tmp_path: Path, first: str) -> None:
+    """An installed qgrad needs no import of strategies, whichever package is imported first."""
+    section = r"\[project.entry-points.hypothesis\]\n(qgrad = )\"(.+)\""
+    entry = re.search(section, (ROOT / "pyproject.toml").read_text())
+    assert entry is not None
+    installed = tmp_path / "qgrad-0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: qgrad\nVersion: 0\n")
+    (installed / "entry_points.txt").write_text(f"[hypothesis]\n{entry[1]}{entry[2]}\n")
+    start = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import {first}, hypothesis, qgrad"
+    assert run(f"{start}\n{KNOWN}") == "known"
+
+
+def test_registering_again_does_no_harm() -> None:
+    """`register` may be called by hand too, more than once."""
+    code = "import hypothesis, qgrad; from qgrad.testing.strategies import register; register()"
+    assert run(f"{code}; register()\n{KNOWN}") == "known"
 
 
 def test_importing_has_no_side_effects() -> None:

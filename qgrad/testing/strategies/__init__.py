@@ -12,15 +12,16 @@ to `st.from_type` through the entry point `hypothesis`, which calls `register`.
 
 from __future__ import annotations
 
+from qgrad.testing.registration import register
 from qgrad.testing.strategies.arguments import Shape
 from qgrad.testing.strategies.configs import qconfig_mappings, qconfigs
 from qgrad.testing.strategies.networks import Network, modules
-from qgrad.testing.strategies.registration import register
-from qgrad.testing.strategies.values import qparams, quantized_tensors, tensors
+from qgrad.testing.strategies.values import dtypes, qparams, quantized_tensors, tensors
 
 __all__ = [
     "Network",
     "Shape",
+    "dtypes",
     "modules",
     "qconfig_mappings",
     "qconfigs",

@@ -6,7 +6,22 @@ import operator
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from qgrad.dtypes import DType, qint8, qint32, quint4x2, quint8
+from qgrad.dtypes import (
+    DType,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    qint8,
+    qint32,
+    quint4x2,
+    quint8,
+    uint8,
+)
 
 try:
     from hypothesis import strategies as st
@@ -17,6 +32,8 @@ except ImportError as error:
     ) from error
 
 __all__ = [
+    "PLAIN",
+    "QUANTIZED",
     "Shape",
     "as_strategy",
     "check_range",
@@ -28,6 +45,7 @@ __all__ = [
 T = TypeVar("T")
 Shape = tuple[int, ...]
 
+PLAIN = (float32, float64, float16, uint8, int8, int16, int32, int64, bool_)
 QUANTIZED = (quint8, qint8, quint4x2, qint32)
 
 

@@ -15,6 +15,8 @@ from qgrad.qparams import MIN_SCALE, QParams
 from qgrad.qtensor import QTensor
 from qgrad.tensor import Tensor
 from qgrad.testing.strategies.arguments import (
+    PLAIN,
+    QUANTIZED,
     Shape,
     as_strategy,
     check_range,
@@ -23,9 +25,17 @@ from qgrad.testing.strategies.arguments import (
     quantized_dtypes,
 )
 
-__all__ = ["qparams", "quantized_tensors", "tensors"]
+__all__ = ["dtypes", "qparams", "quantized_tensors", "tensors"]
 
 ORDINARY = 1000.0  # the largest default float: products and sums of a few thousand stay finite
+
+
+def dtypes(*, quantized: bool | None = None) -> st.SearchStrategy[DType]:
+    """The dtypes of tensors: plain or quantized ones, or (None) both."""
+    if quantized not in (None, False, True):
+        raise InvalidArgument(f"dtypes: quantized={quantized!r} must be a bool or None")
+    both = (*PLAIN, *QUANTIZED)
+    return st.sampled_from([d for d in both if quantized in (None, d.is_quantized)])
 
 
 def qparams(
@@ -125,14 +135,14 @@ def quantized_tensors(
             )
         given = as_strategy("quantized_tensors", "qparams", qparams, QParams)
         return shapes.flatmap(lambda size: given.flatmap(lambda qp: _coded(size, qp)))
-    dtypes = quantized_dtypes("quantized_tensors", dtype)
+    chosen = quantized_dtypes("quantized_tensors", dtype)
     if per_channel not in (None, False, True):
         raise InvalidArgument(f"quantized_tensors: per_channel={per_channel!r} must be a bool")
     if per_channel and shape is None:
         shapes = _shapes("quantized_tensors", None, max(min_dims, 1), max_dims, min_side, max_side)
     if per_channel and isinstance(shape, (tuple, list)) and not any(shape):
         raise InvalidArgument(f"quantized_tensors: shape {shape} has no axis for channels")
-    return shapes.flatmap(lambda size: _quantized(size, dtypes, per_channel))
+    return shapes.flatmap(lambda size: _quantized(size, chosen, per_channel))
 
 
 def _qparams_of(
