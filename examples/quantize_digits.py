@@ -1,6 +1,6 @@
 """Train a CNN on handwritten digits, quantize it, repair it at few bits, and ship it.
 
-    pip install ".[demo]" && python examples/quantize_digits.py
+Run it: pip install ".[demo]" && python examples/quantize_digits.py
 """
 
 import numpy as np

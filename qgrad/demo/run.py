@@ -130,9 +130,7 @@ class _Demo:
         self.say(f"   {bits} bits, trained {QAT_EPOCHS} epochs as such: {repaired.accuracy:.2f} %")
         return [rounded, repaired]
 
-    def quantize(
-        self, model: nn.Module, mapping: QConfigMapping, digits: Digits, name: str
-    ) -> Row:
+    def quantize(self, model: nn.Module, mapping: QConfigMapping, digits: Digits, name: str) -> Row:
         pixels = digits.calibration.pixels
         prepared = prepare(model, mapping, (pixels[:BATCH],))
         for part in batches(len(pixels)):

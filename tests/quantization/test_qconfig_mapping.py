@@ -425,7 +425,7 @@ class TestResolve:
             "module  type        rule            qconfig",
             "------  ----------  --------------  ---------------------------------",
             "0       Block       global          A8 Histogram, W8 PerChannelMinMax",
-            "0.conv  nn.Conv2d   name \"0.conv\"   float",
+            '0.conv  nn.Conv2d   name "0.conv"   float',
             "0.relu  nn.ReLU     global          A8 Histogram, W8 PerChannelMinMax",
             "1       Block       global          A8 Histogram, W8 PerChannelMinMax",
             '1.conv  nn.Conv2d   regex "1\\..*"   A8 MinMax, W8 MinMax',
