@@ -107,6 +107,11 @@ class QParams:
     def __hash__(self) -> int:
         return hash(self._key())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies are checked and read-only like the original."""
+        codes = (self.qmin, self.qmax, self.dtype, self.axis)
+        return QParams, (self.scale, self.zero_point, *codes)
+
     def __repr__(self) -> str:
         axis = "" if self.axis is None else f", axis={self.axis}"
         return (

@@ -336,6 +336,7 @@ def test_qparams_compare_and_hash_by_value(qp: QParams) -> None:
         assert same == qp
         assert hash(same) == hash(qp)
         assert same.dtype is qp.dtype
+        assert not same.scale.flags.writeable
     other = qp.scale * (np.float32(0.5) if qp.scale > 1 else np.float32(2))
     assert QParams.of(other, qp.zero_point, qp.dtype, qp.qmin, qp.qmax) != qp
     assert QParams.of([qp.scale], [qp.zero_point], qp.dtype, qp.qmin, qp.qmax, axis=0) != qp
