@@ -45,10 +45,20 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help="keep the files here (default: nowhere)"
     )
     demo.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of data, weights and training (default 0)"
+        "--seed",
+        type=_seed,
+        default=0,
+        metavar="N",
+        help="of data, weights and training (default 0)",
     )
     demo.add_argument("--quiet", action="store_true", help="print nothing but the table")
     return parser
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
 
 
 def _demo(arguments: argparse.Namespace) -> int:

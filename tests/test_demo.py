@@ -119,6 +119,14 @@ class TestCommand:
         assert (seed, quiet) == (0, False)
         assert not out.exists()
 
+    def test_bad_seed(self, calls, capsys):
+        """A seed that is no whole number is a usage error."""
+        with pytest.raises(SystemExit) as end:
+            cli.main(["demo", "--seed", "-1"])
+        assert end.value.code == 2
+        assert "'-1' is not a whole number" in capsys.readouterr().err
+        assert not calls
+
     def test_version(self, capsys):
         """--version tells the version and ends."""
         with pytest.raises(SystemExit) as end:

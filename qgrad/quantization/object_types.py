@@ -26,8 +26,9 @@ __all__ = [
 
 ObjectType: TypeAlias = "type[nn.Module] | str"  # a module class, or the name of an op
 
-# Functions of the standard library that name an operation differently than the op table does.
-_PYTHON_NAMES = {
+# Functions and methods that name an operation differently than the op table does.
+_OTHER_NAMES = {
+    "view": "reshape",
     "truediv": "div",
     "itruediv": "div",
     "iadd": "add",
@@ -67,12 +68,15 @@ def _op_name(key: Any) -> str | None:
     if isinstance(key, Op):
         return key.name
     if isinstance(key, str):
-        return key if key in registry else None
+        return _known(key)
     module = getattr(key, "__module__", None) or ""
     if not callable(key) or not (module.split(".")[0] == "qgrad" or module in _PYTHON_MODULES):
         return None
-    name = getattr(key, "__name__", "")
-    name = _PYTHON_NAMES.get(name, name)
+    return _known(getattr(key, "__name__", ""))
+
+
+def _known(name: str) -> str | None:
+    name = _OTHER_NAMES.get(name, name)
     return name if name in registry else None
 
 

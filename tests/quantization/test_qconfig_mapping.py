@@ -170,6 +170,12 @@ class TestPrecedence:
         assert mapping.match("", Block, "add")[0] is A
         assert mapping == QConfigMapping().set_object_type("add", A)
 
+    def test_method_names_of_pytorch(self):
+        """ "view" is what the op table calls reshape, as a string and as a method."""
+        want = QConfigMapping().set_object_type("reshape", A)
+        assert QConfigMapping().set_object_type("view", A) == want
+        assert QConfigMapping().set_object_type(qgrad.Tensor.view, A) == want
+
     def test_layers_are_counted_in_their_parent_and_ops_in_their_caller(self):
         """Order indices follow the calls; a layer called twice counts twice."""
         counter = CallCounter()
