@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from qgrad import kernels
@@ -137,6 +139,8 @@ def pow_dinput(g: Value, input: Value, exponent: Value) -> Value:
 
 @pow.rule("exponent")
 def pow_dexponent(g: Value, input: Value, exponent: Value, y: Value) -> Value:
+    if isinstance(input, (int, float)) and input != 0:
+        return g * y * (math.log(input) if input > 0 else math.nan)
     # 0**p is flat for p >= 0, though log(0) is -inf.
     flat = (input == 0) & (exponent >= 0)
     return where(flat, 0.0, g * y * log(where(flat, 1.0, input)))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qgrad import kernels
-from qgrad.errors import ShapeError
+from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.elementwise import is_float32
 from qgrad.ops.op import Value, describe, op
 from qgrad.ops.shape import reshape, squeeze, transpose, unsqueeze
@@ -32,7 +32,10 @@ def matmul(input: Value, other: Value) -> Value:
             f"({describe(input)} @ {describe(other)})"
         )
     if input.dtype != other.dtype:
-        raise TypeError(f"matmul: both must have one dtype, got {input.dtype} and {other.dtype}")
+        raise DTypeError(
+            f"matmul: both arguments must have one dtype, got {describe(input)} and "
+            f"{describe(other)}; convert one with .to()"
+        )
     if not is_float32(input):
         return np.matmul(input, other)
     a = input if input.ndim > 1 else input[None]
@@ -92,13 +95,20 @@ def linear(input: Value, weight: Value, bias: Value = None) -> Value:
         return kernels.linear_f32(input, weight, bias)
     if weight.ndim not in (1, 2) or not input.ndim or input.shape[-1] != weight.shape[-1]:
         raise linear_shape_error(input, weight)
+    if input.dtype != weight.dtype:
+        raise DTypeError(
+            f"linear: input and weight must have one dtype, got {describe(input)} and "
+            f"{describe(weight)}; convert one with .to()"
+        )
     y = np.matmul(input, weight.T)
     return y if bias is None else y + bias
 
 
 @linear.rule("input")
 def linear_dinput(g: Value, weight: Value) -> Value:
-    return product(g, weight) if weight.ndim == 2 else unsqueeze(g, -1) * weight
+    if weight.ndim == 1:
+        return unsqueeze(g, -1) * weight
+    return product(g, weight) if g.ndim > 1 else squeeze(product(unsqueeze(g, 0), weight), 0)
 
 
 @linear.rule("weight")

@@ -227,7 +227,7 @@ def cat(tensors: Sequence[Value], dim: int = 0) -> Value:
     # As in PyTorch, an empty 1-d tensor fits anywhere.
     full = [a for a in arrays if a.shape != (0,)] or arrays
     axis = normalize_dim(dim, full[0].ndim)
-    lengths = [a.shape[axis] if a.shape != (0,) else None for a in arrays]
+    lengths = [a.shape[axis] if a.ndim == full[0].ndim else None for a in arrays]
     return np.concatenate(full, axis=axis), (axis, lengths)
 
 
@@ -236,8 +236,8 @@ def cat_dtensors(g: Value, saved: tuple[int, list[int | None]]) -> list[Value]:
     axis, lengths = saved
     parts, start = [], 0
     for length in lengths:
-        part = slice(start, start + (length or 0))
-        parts.append(None if length is None else g[along(axis, part)])
+        part = g[along(axis, slice(start, start + (length or 0)))]
+        parts.append(reshape(part, (0,)) if length is None else part)
         start += length or 0
     return parts
 

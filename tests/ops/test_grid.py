@@ -75,6 +75,15 @@ def value_of(op: Op, call: Call) -> np.ndarray[Any, Any]:
     return np.array(y.detach()._data)
 
 
+def gradients(op: Op, call: Call) -> list[np.ndarray[Any, Any]]:
+    """The gradients of the sum of the result."""
+    y, leaves = run(op, call)
+    if not leaves or not y.requires_grad:
+        return []
+    gs = grad(y, leaves, qgrad.ones_like(y), allow_unused=True)
+    return [g._data for g in gs if g is not None]
+
+
 def moved(op: Op, call: Call, directions: list[np.ndarray[Any, Any]], step: float) -> Call:
     """The call with its differentiable arrays moved by `step` along the directions."""
     left = iter(directions)
@@ -132,6 +141,9 @@ def test_float32_is_close_to_float64(name: str) -> None:
         wide, single = value_of(op, call64), value_of(op, call32)
         if name in ("floor_divide", "remainder"):  # discontinuous: rounding decides
             return
+        for g32, g64 in zip(gradients(op, call32), gradients(op, call64), strict=True):
+            np.testing.assert_allclose(g32, g64, rtol=1e-4, atol=1e-4)
+            assert g32.dtype == np.float32
         np.testing.assert_allclose(single, wide, rtol=2e-5, atol=2e-5)
         if wide.dtype == np.float64:
             assert single.dtype == np.float32
@@ -182,7 +194,7 @@ def test_gradient_of_the_gradient(name: str) -> None:
     def check(call: Call) -> None:
         random = np.random.default_rng(0)
 
-        def gradients(call: Call, create_graph: bool) -> tuple[list[Tensor], list[Tensor], Any]:
+        def graph(call: Call, create_graph: bool) -> tuple[list[Tensor], list[Tensor], Any]:
             y, leaves = run(op, call)
             if not leaves or not y.requires_grad or y.dtype is not qgrad.float64:
                 return [], [], None
@@ -191,7 +203,7 @@ def test_gradient_of_the_gradient(name: str) -> None:
             gs = grad(y, leaves, seed, create_graph=create_graph, materialize_grads=True)
             return list(gs), leaves, seed
 
-        gs, leaves, seed = gradients(call, True)
+        gs, leaves, seed = graph(call, True)
         if not any(g.requires_grad for g in gs):
             return
         weights = [np.asarray(random.uniform(-1, 1, g.shape)) for g in gs]
@@ -206,7 +218,7 @@ def test_gradient_of_the_gradient(name: str) -> None:
         )
         sums = []
         for step in (EPS, -EPS):
-            there, _, _ = gradients(moved(op, call, directions, step), False)
+            there, _, _ = graph(moved(op, call, directions, step), False)
             sums.append(sum(np.sum(g._data * w) for g, w in zip(there, weights, strict=True)))
         np.testing.assert_allclose(slope, (sums[0] - sums[1]) / (2 * EPS), rtol=2e-4, atol=1e-5)
 

@@ -1,0 +1,129 @@
+"""Calls of reductions and of what is made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ops.calls.draw import UNKNOWN, Call, Draw, calls_of
+from scipy import special
+
+REDUCTIONS: dict[str, Any] = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "amax": np.amax,
+    "amin": np.amin,
+    "any": np.any,
+    "all": np.all,
+    "logsumexp": lambda x, **kw: np.log(np.sum(np.exp(x), **kw)),
+}
+
+
+@calls_of(*REDUCTIONS)
+def reduction(d: Draw) -> Call:
+    """One dim, several, or all; with and without keepdim."""
+    x = d.any_array(min_size=0 if d.name in ("sum", "any", "all") else 1)
+    dims, keepdim = d.dims(x.ndim), d.bool()
+    expected = REDUCTIONS[d.name](x, axis=dims, keepdims=keepdim)
+    return Call((x, dims, keepdim), {}, expected)
+
+
+@calls_of("var", "std")
+def spread(d: Draw) -> Call:
+    """With and without Bessel's correction."""
+    x = d.any_array(min_dims=1, min_size=2)
+    dims, keepdim, correction = d.dims(x.ndim), d.bool(), d.one_of(0, 1)
+    expected = getattr(np, d.name)(x, axis=dims, keepdims=keepdim, ddof=correction)
+    return Call((x, dims, correction, keepdim), {}, expected)
+
+
+@calls_of("prod")
+def prod(d: Draw) -> Call:
+    """Also with zeros among the factors."""
+    x = d.any_array()
+    if x.size and d.bool():
+        x = x.copy()
+        x[(0,) * x.ndim] = 0
+    dim = d.one_of(None, *range(-x.ndim, x.ndim))
+    return Call((x, dim), {}, np.prod(x, axis=dim))
+
+
+@calls_of("cumsum")
+def cumsum(d: Draw) -> Call:
+    """Along any dim."""
+    x = d.any_array(min_dims=1)
+    dim = d.dim(x.ndim)
+    return Call((x, dim), {}, np.cumsum(x, dim))
+
+
+@calls_of("argmax", "argmin")
+def arg(d: Draw) -> Call:
+    """Along a dim or in the flattened array."""
+    x = d.any_array(min_size=1)
+    dim = d.one_of(None, *range(-x.ndim, x.ndim))
+    return Call((x, dim), {}, getattr(np, d.name)(x, dim))
+
+
+@calls_of("argsort")
+def argsort(d: Draw) -> Call:
+    """Both directions; there are no ties."""
+    x, descending = d.any_array(min_dims=1), d.bool()
+    dim = d.dim(x.ndim)
+    expected = np.argsort(-x if descending else x, axis=dim)
+    return Call((x, dim, descending), {}, expected)
+
+
+@calls_of("sum_to_size")
+def sum_to_size(d: Draw) -> Call:
+    """To a shape that broadcasts to the input's."""
+    x = d.any_array()
+    size = tuple(1 if d.bool() else n for n in x.shape[d.int(0, x.ndim) :])
+    extra = x.ndim - len(size)
+    y = x.sum(tuple(range(extra)))
+    kept = tuple(i for i, n in enumerate(size) if n == 1)
+    return Call((x, size), {}, y.sum(kept, keepdims=True) if kept else y)
+
+
+@calls_of("softmax", "log_softmax")
+def softmax(d: Draw) -> Call:
+    """Along any dim, large values too."""
+    x = d.any_array(-3, 3, min_dims=1, min_size=1) * d.one_of(1, 100)
+    dim = d.dim(x.ndim)
+    return Call((x, dim), {}, getattr(special, d.name)(x, axis=dim))
+
+
+@calls_of("batch_norm")
+def batch_norm(d: Draw) -> Call:
+    """Training and evaluation, with and without weight and bias."""
+    x = d.array((3, 2, *d.shape(max_dims=2, min_size=1)))
+    mean, var = d.array((2,)), d.array((2,), 0.5, 2)
+    weight, bias = (d.array((2,)), d.array((2,))) if d.bool() else (None, None)
+    training = d.bool()
+    axes = (0, *range(2, x.ndim))
+    column = (1, 2, *(1,) * (x.ndim - 2))
+    center = x.mean(axes) if training else mean
+    scale = 1 / np.sqrt((x.var(axes) if training else var) + 1e-5)
+    expected = (x - center.reshape(column)) * scale.reshape(column)
+    if weight is not None and bias is not None:
+        expected = expected * weight.reshape(column) + bias.reshape(column)
+    return Call((x, mean, var, weight, bias, training), {}, expected)
+
+
+@calls_of("layer_norm")
+def layer_norm(d: Draw) -> Call:
+    """Over one or two last dims."""
+    x = d.array((2, 3, 4))
+    shape = d.one_of((4,), (3, 4))
+    weight = d.array(shape) if d.bool() else None
+    bias = d.array(shape) if d.bool() else None
+    axes = tuple(range(-len(shape), 0))
+    y = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-5)
+    y = y * (1 if weight is None else weight) + (0 if bias is None else bias)
+    return Call((x, shape, weight, bias), {}, y)
+
+
+@calls_of("dropout")
+def dropout(d: Draw) -> Call:
+    """The mask is the same for every call of a test, which seeds the generator."""
+    x, training = d.any_array(), d.bool()
+    return Call((x, 0.3, training), {}, UNKNOWN if training else x)
