@@ -10,7 +10,7 @@ import numpy as np
 from qgrad import dtypes, ops
 from qgrad.autograd import hooks
 from qgrad.autograd.gradients import backward
-from qgrad.autograd.in_place import assign, change
+from qgrad.autograd.in_place import change
 from qgrad.autograd.record import make, record, refresh, run_on_tensors, set_tensor_class
 from qgrad.autograd.variable import Node, version
 from qgrad.boxing import set_box
@@ -20,6 +20,7 @@ from qgrad.errors import DTypeError
 from qgrad.ops import composed
 from qgrad.ops.op import Op, register_handler
 from qgrad.ops.promotion import default_float, get_default_dtype
+from qgrad.tensor_filling import Filling
 from qgrad.tensor_interop import Interop
 from qgrad.tensor_operators import Operators
 from qgrad.tensor_repr import tensor_repr
@@ -29,7 +30,7 @@ __all__ = ["Tensor", "record"]
 Array = np.ndarray[Any, Any]
 
 
-class Tensor(Operators, Interop):
+class Tensor(Operators, Interop, Filling):
     """A multi-dimensional array with a gradient, as in PyTorch.
 
     Make tensors with `qgrad.tensor(data)`, `qgrad.zeros(2, 3)`, `qgrad.randn(2, 3)`,
@@ -316,23 +317,6 @@ class Tensor(Operators, Interop):
         if not self.ndim:
             raise TypeError("iter: a 0-d tensor has no elements to iterate over; use x.item()")
         return iter(ops.unbind(self, 0))
-
-    # Changes in place
-
-    def copy_(self, src: Any) -> Tensor:
-        """Take over the elements of `src`, broadcast and converted to this dtype."""
-        assign(self, Ellipsis, src)
-        return self
-
-    def fill_(self, value: Any) -> Tensor:
-        """Set all elements to `value`."""
-        assign(self, Ellipsis, value)
-        return self
-
-    def zero_(self) -> Tensor:
-        """Set all elements to 0."""
-        assign(self, Ellipsis, 0)
-        return self
 
 
 def _sizes(sizes: Sequence[Any]) -> tuple[Any, ...]:

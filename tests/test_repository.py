@@ -44,6 +44,7 @@ FLOORS = {
     "random": 2,
     "symbolic": 2,
     "tensor": 2,
+    "tensor_filling": 2,
     "tensor_interop": 2,
     "tensor_operators": 2,
     "tensor_repr": 0,

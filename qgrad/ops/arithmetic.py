@@ -121,6 +121,8 @@ def pow(input: Value, exponent: Value) -> Value:
     """`input` to the power `exponent`."""
     if is_float32(input):
         return kernels.binary_f32("pow", input, exponent)
+    if input.dtype.kind == "b":
+        return input | ~exponent
     if input.dtype.kind == "i" and np.any(exponent < 0):
         raise ValueError("pow: integers to negative integer powers are not integers; use .float()")
     return np.power(input, exponent)

@@ -17,10 +17,13 @@ from qgrad.ops.shape import along, expand, normalize_dim, reshape, squeeze, unsq
 
 __all__ = [
     "addmm",
+    "allclose",
     "bmm",
     "broadcast_to",
     "chunk",
     "dot",
+    "equal",
+    "isclose",
     "max",
     "min",
     "mm",
@@ -245,6 +248,29 @@ def norm(input: Value, p: float | str = "fro", dim: Dims = None, keepdim: bool =
     if p == 0:
         return sum((input != 0) * 1.0, dim, keepdim)
     return sum(abs(input) ** p, dim, keepdim) ** (1.0 / p)
+
+
+def isclose(
+    input: Value, other: Value, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Value:
+    """Where |input - other| <= atol + rtol * |other|."""
+    same = input == other
+    if equal_nan:
+        same = same | ((input != input) & (other != other))
+    finite = abs(other) < math.inf
+    return same | (finite & (abs(input - other) <= atol + rtol * abs(other)))
+
+
+def allclose(
+    input: Value, other: Value, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> bool:
+    """Whether all elements are close, as `isclose` says."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+
+
+def equal(input: Value, other: Value) -> bool:
+    """Whether shapes and all elements are equal."""
+    return tuple(input.shape) == tuple(other.shape) and bool((input == other).all())
 
 
 def var_mean(

@@ -1,0 +1,99 @@
+"""Filling a tensor's memory, and making new tensors like it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from qgrad.autograd.in_place import assign
+from qgrad.autograd.record import make
+from qgrad.autograd.variable import Variable
+from qgrad.dtypes import to_numpy
+from qgrad.ops.rng import Generator, default_generator
+
+__all__ = ["Filling"]
+
+
+class Filling(Variable):
+    """What fills a Tensor in place, and makes others of its dtype."""
+
+    __slots__ = ()
+
+    def copy_(self, src: Any, non_blocking: bool = False) -> Any:
+        """Take over the elements of `src`, broadcast and converted to this dtype."""
+        assign(self, Ellipsis, src)
+        return self
+
+    def fill_(self, value: Any) -> Any:
+        """Set all elements to `value`."""
+        assign(self, Ellipsis, value)
+        return self
+
+    def zero_(self) -> Any:
+        """Set all elements to 0."""
+        assign(self, Ellipsis, 0)
+        return self
+
+    def normal_(
+        self, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+    ) -> Any:
+        """Fill with numbers from a normal distribution."""
+        drawn = _numpy(generator).standard_normal(self._data.shape) * std + mean
+        assign(self, Ellipsis, np.asarray(drawn))
+        return self
+
+    def uniform_(
+        self, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None
+    ) -> Any:
+        """Fill with numbers uniform in [from_, to)."""
+        drawn = _numpy(generator).random(self._data.shape) * (to - from_) + from_
+        assign(self, Ellipsis, np.asarray(drawn))
+        return self
+
+    def bernoulli_(self, p: float = 0.5, *, generator: Generator | None = None) -> Any:
+        """Fill with 1 of probability `p`, else 0."""
+        assign(self, Ellipsis, np.asarray(_numpy(generator).random(self._data.shape) < p))
+        return self
+
+    def new_tensor(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> Any:
+        """A tensor with a copy of `data`, in this dtype."""
+        return _made(np.array(data, self._kind(dtype)), requires_grad)
+
+    def new_zeros(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Any:
+        """Zeros of this dtype."""
+        return _made(np.zeros(_shape(size), self._kind(dtype)), requires_grad)
+
+    def new_ones(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Any:
+        """Ones of this dtype."""
+        return _made(np.ones(_shape(size), self._kind(dtype)), requires_grad)
+
+    def new_empty(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Any:
+        """A tensor of this dtype with whatever the memory held."""
+        return _made(np.empty(_shape(size), self._kind(dtype)), requires_grad)
+
+    def new_full(
+        self, size: Sequence[int], fill_value: Any, dtype: Any = None, requires_grad: bool = False
+    ) -> Any:
+        """One value in this dtype."""
+        return _made(np.full(tuple(size), fill_value, self._kind(dtype)), requires_grad)
+
+    def _kind(self, dtype: Any) -> np.dtype[Any]:
+        return self._data.dtype if dtype is None else to_numpy(dtype)
+
+
+def _made(data: np.ndarray[Any, Any], requires_grad: bool) -> Any:
+    tensor = make(data)
+    if requires_grad:
+        tensor.requires_grad = True
+    return tensor
+
+
+def _shape(size: Sequence[Any]) -> tuple[int, ...]:
+    first = size[0] if size else ()
+    return tuple(first) if isinstance(first, (tuple, list)) else tuple(size)
+
+
+def _numpy(generator: Generator | None) -> np.random.Generator:
+    return (generator or default_generator).numpy
