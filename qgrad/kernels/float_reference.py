@@ -21,7 +21,11 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 LANES: Final = 8
 
+# Overflow and NaN are results here, not accidents.
+quiet = np.errstate(all="ignore")
 
+
+@quiet
 def fma(a: F64, b: F64, c: F32) -> F32:
     """float32(a*b + c) with one rounding; `a` and `b` hold float32 values.
 
@@ -40,23 +44,23 @@ def fma(a: F64, b: F64, c: F32) -> F32:
     return total.astype(np.float32)
 
 
+@quiet
 def matmul_f32(a: F32, b: F32) -> F32:
     """y[..., m, n] = fma chain over k of a[..., m, k] * b[..., k, n]."""
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     acc = np.zeros((*batch, a.shape[-2], b.shape[-1]), np.float32)
     wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
-    with np.errstate(all="ignore"):
-        for k in range(a.shape[-1]):
-            acc = fma(wide_a[..., :, k, None], wide_b[..., k, None, :], acc)
+    for k in range(a.shape[-1]):
+        acc = fma(wide_a[..., :, k, None], wide_b[..., k, None, :], acc)
     return acc
 
 
+@quiet
 def linear_f32(x: F32, w: F32, bias: F32 | None) -> F32:
     """y[..., n] = (fma chain over k of x[..., k] * w[n, k]) + bias[n]."""
-    y = matmul_f32(x.reshape(-1, x.shape[-1]), w.T) if x.ndim != 2 else matmul_f32(x, w.T)
-    y = y.reshape(*x.shape[:-1], w.shape[0])
-    with np.errstate(all="ignore"):
-        return y if bias is None else y + bias
+    rows = x.reshape(int(np.prod(x.shape[:-1])), x.shape[-1])
+    y = matmul_f32(rows, w.T).reshape(*x.shape[:-1], w.shape[0])
+    return y if bias is None else y + bias
 
 
 class Windows(NamedTuple):
@@ -103,6 +107,7 @@ def _columns(x: F32, kernel: Sequence[int], how: Windows) -> F32:
     return np.stack(taps, axis=2).reshape(x.shape[0], how.groups, depth, out[0] * out[1])
 
 
+@quiet
 def conv2d_f32(
     x: F32,
     w: F32,
@@ -119,10 +124,10 @@ def conv2d_f32(
     weights = w.reshape(how.groups, outputs, depth)
     y = matmul_f32(weights, _columns(x, w.shape[2:], how))
     y = y.reshape(x.shape[0], w.shape[0], *conv_size(x.shape[2:], w.shape[2:], how))
-    with np.errstate(all="ignore"):
-        return y if bias is None else y + bias[:, None, None]
+    return y if bias is None else y + bias[:, None, None]
 
 
+@quiet
 def conv2d_dinput_f32(
     g: F32,
     w: F32,
@@ -141,13 +146,13 @@ def conv2d_dinput_f32(
     grads = matmul_f32(weights, g.reshape(batch, groups, outputs, g.shape[2] * g.shape[3]))
     grads = grads.reshape(batch, groups * w.shape[1], kernel[0] * kernel[1], *g.shape[2:])
     padded = _padded(np.zeros((batch, groups * w.shape[1], *size), np.float32), how)
-    with np.errstate(all="ignore"):
-        for i, tap in enumerate(_taps(padded, kernel, g.shape[2:], how)):
-            tap += grads[:, :, i]
+    for i, tap in enumerate(_taps(padded, kernel, g.shape[2:], how)):
+        tap += grads[:, :, i]
     top, _, left, _ = how.pads
     return np.ascontiguousarray(padded[:, :, top : top + size[0], left : left + size[1]])
 
 
+@quiet
 def conv2d_dweight_f32(
     g: F32,
     x: F32,
@@ -169,28 +174,28 @@ def conv2d_dweight_f32(
     return dw.reshape(g.shape[1], x.shape[1] // groups, *kernel)
 
 
+@quiet
 def unary_f32(fn: str, x: F32, **params: float) -> F32:
     """One of `UNARY_F32`, element by element."""
     entry = UNARY_F32[fn]
     values = {**entry.params, **params}
-    with np.errstate(all="ignore"):
-        if entry.wide:
-            return np.asarray(entry.function(x.astype(np.float64), **values)).astype(np.float32)
-        return np.asarray(entry.function(x, **values), np.float32)
+    if entry.wide:
+        return np.asarray(entry.function(x.astype(np.float64), **values)).astype(np.float32)
+    return np.asarray(entry.function(x, **values), np.float32)
 
 
+@quiet
 def binary_f32(fn: str, a: F32, b: F32) -> F32:
     """One of `BINARY_F32`, element by element, with broadcasting."""
-    with np.errstate(all="ignore"):
-        return np.asarray(BINARY_F32[fn](a, b), np.float32)
+    return np.asarray(BINARY_F32[fn](a, b), np.float32)
 
 
+@quiet
 def affine_f32(x: F32, scale: F32, shift: F32, axis: int) -> F32:
     """y = x * scale + shift along `axis`, two roundings (a batch norm in eval mode)."""
     shape = [1] * x.ndim
     shape[axis] = -1
-    with np.errstate(all="ignore"):
-        return x * scale.reshape(shape) + shift.reshape(shape)
+    return x * scale.reshape(shape) + shift.reshape(shape)
 
 
 def lane_sum(x: F64) -> F64:
@@ -217,70 +222,71 @@ def _softmax_parts(x: F32, axis: int) -> tuple[F64, F64, F64]:
     return shifted, e, lane_sum(e)[..., None]
 
 
+@quiet
 def softmax_f32(x: F32, axis: int) -> F32:
     """exp(x - max) / sum(exp(x - max)) in float64, rounded once."""
     if x.size == 0:
         return x.copy()
-    with np.errstate(all="ignore"):
-        _, e, total = _softmax_parts(x, axis)
-        return np.ascontiguousarray(np.moveaxis((e / total).astype(np.float32), -1, axis))
+    _, e, total = _softmax_parts(x, axis)
+    return np.ascontiguousarray(np.moveaxis((e / total).astype(np.float32), -1, axis))
 
 
+@quiet
 def log_softmax_f32(x: F32, axis: int) -> F32:
     """(x - max) - log(sum(exp(x - max))) in float64, rounded once."""
     if x.size == 0:
         return x.copy()
-    with np.errstate(all="ignore"):
-        shifted, _, total = _softmax_parts(x, axis)
-        y = (shifted - log(total)).astype(np.float32)
-        return np.ascontiguousarray(np.moveaxis(y, -1, axis))
+    shifted, _, total = _softmax_parts(x, axis)
+    y = (shifted - log(total)).astype(np.float32)
+    return np.ascontiguousarray(np.moveaxis(y, -1, axis))
 
 
+@quiet
 def layer_norm_f32(x: F32, size: int, weight: F32 | None, bias: F32 | None, eps: float) -> F32:
     """(x - mean) / sqrt(var + eps) * weight + bias over the last `size` elements, in float64."""
     rows = x.reshape(-1, size).astype(np.float64)
-    with np.errstate(all="ignore"):
-        centred = rows - (lane_sum(rows) / size)[:, None]
-        variance = lane_sum(centred * centred) / size
-        y = centred * (1.0 / np.sqrt(variance + eps))[:, None]
-        y = y if weight is None else y * weight.reshape(-1)
-        y = y if bias is None else y + bias.reshape(-1)
-        return y.astype(np.float32).reshape(x.shape)
+    centred = rows - (lane_sum(rows) / size)[:, None]
+    variance = lane_sum(centred * centred) / size
+    y = centred * (1.0 / np.sqrt(variance + eps))[:, None]
+    y = y if weight is None else y * weight.reshape(-1)
+    y = y if bias is None else y + bias.reshape(-1)
+    return y.astype(np.float32).reshape(x.shape)
 
 
+@quiet
 def reduce_f32(fn: str, x: F32, axes: Sequence[int], keepdims: bool) -> F32:
-    """sum, mean (float64 sums, rounded once) or amax (NaN wins) over `axes`."""
+    """sum, mean (float64 sums, rounded once) or amax (NaN wins, zero is +0) over `axes`."""
     kept = [axis for axis in range(x.ndim) if axis not in axes]
     count = int(np.prod([x.shape[axis] for axis in axes], dtype=np.int64))
     rows = x.transpose(*kept, *sorted(axes)).reshape(*(x.shape[axis] for axis in kept), count)
-    with np.errstate(all="ignore"):
-        if fn == "amax":
-            y = np.max(rows, axis=-1)
-        else:
-            total = lane_sum(rows.astype(np.float64))
-            y = (total / count if fn == "mean" else total).astype(np.float32)
+    if fn == "amax":
+        y = np.max(rows, axis=-1) + np.float32(0)
+    else:
+        total = lane_sum(rows.astype(np.float64))
+        y = (total / count if fn == "mean" else total).astype(np.float32)
     shape = [1 if axis in axes else size for axis, size in enumerate(x.shape)]
     return np.asarray(y).reshape(shape) if keepdims else np.asarray(y)
 
 
+@quiet
 def max_pool_f32(x: F32, rows: I32, cols: I32) -> F32:
-    """The largest value of each window; NaN wins."""
+    """The largest value of each window; NaN wins, zero is +0."""
     y = np.empty((*x.shape[:2], len(rows), len(cols)), np.float32)
     for i, (top, bottom, dy) in enumerate(rows):
         for j, (left, right, dx) in enumerate(cols):
-            y[:, :, i, j] = x[:, :, top:bottom:dy, left:right:dx].max(axis=(2, 3))
+            y[:, :, i, j] = x[:, :, top:bottom:dy, left:right:dx].max(axis=(2, 3)) + np.float32(0)
     return y
 
 
+@quiet
 def avg_pool_f32(x: F32, rows: I32, cols: I32, row_div: I32, col_div: I32) -> F32:
     """The window's float64 sum, row by row from +0, over row_div[i] * col_div[j]."""
     y = np.empty((*x.shape[:2], len(rows), len(cols)), np.float32)
-    with np.errstate(all="ignore"):
-        for i, (top, bottom, dy) in enumerate(rows):
-            for j, (left, right, dx) in enumerate(cols):
-                total = np.zeros(x.shape[:2])
-                for row in range(top, bottom, dy):
-                    for col in range(left, right, dx):
-                        total = total + x[:, :, row, col]
-                y[:, :, i, j] = total / (float(row_div[i]) * float(col_div[j]))
+    for i, (top, bottom, dy) in enumerate(rows):
+        for j, (left, right, dx) in enumerate(cols):
+            total = np.zeros(x.shape[:2])
+            for row in range(top, bottom, dy):
+                for col in range(left, right, dx):
+                    total = total + x[:, :, row, col]
+            y[:, :, i, j] = total / (float(row_div[i]) * float(col_div[j]))
     return y

@@ -16,7 +16,7 @@ void max_pool_f32(const FloatPlanes& x, const PoolGrid& grid, float* y) {
             most = v > most || v != v ? v : most;
           }
         }
-        *y++ = most;
+        *y++ = most + 0.0f;
       }
     }
   }

@@ -1,4 +1,4 @@
-// y[p][oy][ox] = max of x[p][iy][ix] over iy in rows[oy], ix in cols[ox]; NaN wins
+// y[p][oy][ox] = max of x[p][iy][ix] over iy in rows[oy], ix in cols[ox]; NaN wins, zero is +0
 //
 // x float32 [planes][h][w], planes being batch * channels.
 #pragma once

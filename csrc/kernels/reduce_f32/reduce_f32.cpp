@@ -72,7 +72,7 @@ struct Reduction {
     double half[4];
     for (ptrdiff_t i = 0; i < 4; ++i) half[i] = join(lane[i * step], lane[(i + 4) * step]);
     const double all = join(join(half[0], half[2]), join(half[1], half[3]));
-    return static_cast<float>(function == ReduceF32::mean ? all / count : all);
+    return static_cast<float>(function == ReduceF32::mean ? all / count : all + 0.0);
   }
 };
 

@@ -1,6 +1,6 @@
 // sum   y = sum over the reduced axes, float64 in lane order (simd/lane_sum.h), rounded once
 // mean  y = sum / count
-// amax  y = the largest; NaN wins
+// amax  y = the largest; NaN wins, zero is +0
 //
 // The elements of one sum are numbered with the reduced axes in their order, last fastest. x float32,
 // contiguous; y float32, contiguous over the kept axes.
