@@ -5,7 +5,7 @@ Each entry calls the kernel that the op's own forward calls, so the bits are equ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,7 +78,7 @@ def _emit(
     call: Call,
     builder: Builder,
     op: str,
-    roles: list[str],
+    roles: Sequence[str],
     attrs: dict[str, Any],
     constants: dict[str, Any] | None = None,
 ) -> str:
@@ -147,10 +147,11 @@ def _layer_norm(call: Call, builder: Builder) -> None:
 
 @_lowers("batch_norm")
 def _batch_norm(call: Call, builder: Builder) -> None:
-    a = {k: as_float32(v) if isinstance(v, Tensor) else v for k, v in call.arguments.items()}
-    scale, shift = ops.batch_norm_affine(
-        a["running_mean"], a["running_var"], a["weight"], a["bias"], a["eps"]
+    mean, var, weight, bias = (
+        None if call.arguments[name] is None else as_float32(call.arguments[name])
+        for name in ("running_mean", "running_var", "weight", "bias")
     )
+    scale, shift = ops.batch_norm_affine(mean, var, weight, bias, call.arguments["eps"])
     _emit(call, builder, "affine", ["input"], {"axis": 1}, {"scale": scale, "shift": shift})
 
 

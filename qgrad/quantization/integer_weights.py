@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,11 @@ class IntegerWeights:
 
 
 def integer_weights(
-    weight: np.ndarray, bias: np.ndarray | None, sx: np.float32, qparams: QParams, where: str
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    sx: np.floating[Any] | np.ndarray,
+    qparams: QParams,
+    where: str,
 ) -> IntegerWeights:
     """Quantize a float32 weight ``(N, ...)`` and its bias for an input of scale ``sx``.
 

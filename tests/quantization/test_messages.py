@@ -61,16 +61,19 @@ class Branch(nn.Module):
 
 
 def prepared(mapping: Any = None) -> Any:
+    """The network, prepared for calibration."""
     return prepare(Net().eval(), mapping or get_default_qconfig_mapping(), qgrad.tensor(X))
 
 
 def program() -> Any:
+    """The network's program."""
     model = prepared()
     model(qgrad.tensor(X))
     return convert(model)
 
 
 def with_rule(**rules: Any) -> QConfigMapping:
+    """A default mapping with some more lines."""
     mapping = QConfigMapping().set_global(get_default_qconfig())
     for setter, (key, value) in rules.items():
         getattr(mapping, setter)(key, value)
@@ -78,6 +81,7 @@ def with_rule(**rules: Any) -> QConfigMapping:
 
 
 def calibrate_with(value: float) -> None:
+    """Calibrate with one bad value in the second batch."""
     model, bad = prepared(), X.copy()
     model(qgrad.tensor(X))
     bad[1, 2, 3, 0] = value
@@ -85,6 +89,7 @@ def calibrate_with(value: float) -> None:
 
 
 def overflowing() -> None:
+    """Convert a layer whose sums leave int32."""
     model = prepare(
         nn.Sequential(nn.Linear(66_000, 1)), get_default_qconfig_mapping(), qgrad.ones(1, 66_000)
     )
@@ -93,6 +98,8 @@ def overflowing() -> None:
 
 
 def unlowerable() -> None:
+    """Convert an op that has no instruction."""
+
     class Cumsum(nn.Module):
         def forward(self, x: Any) -> Any:
             return qgrad.cumsum(x, 1)
@@ -103,6 +110,7 @@ def unlowerable() -> None:
 
 
 def signed_activations() -> QConfigMapping:
+    """A mapping that asks for signed activation codes."""
     return QConfigMapping().set_global(
         QConfig(MinMaxObserver.with_args(dtype=qgrad.qint8), default_weight_observer)
     )

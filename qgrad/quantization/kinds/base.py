@@ -47,10 +47,15 @@ class Call:
         assert isinstance(spec, QuantSpec)
         return spec
 
+    @property
+    def output(self) -> QParams:
+        """The QParams of the output's codes."""
+        assert self.output_qparams is not None
+        return self.output_qparams
+
     def bounds(self) -> tuple[int, int]:
         """Codes that the output may take, given the fused activation."""
-        assert self.output_qparams is not None
-        return activation_bounds(self.spec.activation, self.output_qparams)
+        return activation_bounds(self.spec.activation, self.output)
 
 
 class Kind(Protocol):

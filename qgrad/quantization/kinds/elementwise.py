@@ -27,17 +27,16 @@ class Add:
 
     def integer(self, call: Call) -> FakeQuantized:
         a, b = call.arguments["input"], call.arguments["other"]
-        y = call.output_qparams
-        assert y is not None
+        y = call.output
         qmin, qmax = call.bounds()
         codes = kernels.add_s8(
             a.codes,
             b.codes,
-            sa=a.qparams.scale,
+            sa=float(a.qparams.scale),
             za=int(a.qparams.zero_point),
-            sb=b.qparams.scale,
+            sb=float(b.qparams.scale),
             zb=int(b.qparams.zero_point),
-            sy=y.scale,
+            sy=float(y.scale),
             zy=int(y.zero_point),
             qmin=qmin,
             qmax=qmax,
@@ -53,7 +52,7 @@ class Add:
             "add_q",
             [a, b],
             call.node,
-            qparams=call.output_qparams,
+            qparams=call.output,
             layout=layout,
             attrs={"qmin": qmin, "qmax": qmax},
         )
@@ -66,15 +65,14 @@ class Quantize:
         return run_op(call)
 
     def integer(self, call: Call) -> FakeQuantized:
-        y = call.output_qparams
-        assert y is not None
+        y = call.output
         x = np.asarray(call.arguments["input"].detach()._data, dtype=np.float32)
         return FakeQuantized(kernels.quantize(x, y.scale, y.zero_point, y.qmin, y.qmax), y)
 
     def lower(self, call: Call, builder: Builder) -> None:
         source = builder.floats(call.arguments["input"])
         layout = "cl" if builder.wants_channels_last(call.node) else "row"
-        builder.emit("quantize", [source], call.node, qparams=call.output_qparams, layout=layout)
+        builder.emit("quantize", [source], call.node, qparams=call.output, layout=layout)
 
 
 class Lut:
@@ -85,7 +83,7 @@ class Lut:
 
     def integer(self, call: Call) -> FakeQuantized:
         x = call.arguments["input"]
-        return FakeQuantized(kernels.lut_u8(x.codes, table(call, x.qparams)), call.output_qparams)
+        return FakeQuantized(kernels.lut_u8(x.codes, table(call, x.qparams)), call.output)
 
     def lower(self, call: Call, builder: Builder) -> None:
         x = builder.quantized(call.arguments["input"])
@@ -93,7 +91,7 @@ class Lut:
             "lut",
             [x],
             call.node,
-            qparams=call.output_qparams,
+            qparams=call.output,
             layout=builder.layout(x),
             constants={"table": table(call, builder.qparams(x))},
         )
@@ -101,8 +99,8 @@ class Lut:
 
 def table(call: Call, x: QParams) -> np.ndarray:
     """``y_q = quantize(f(dequantize(x_q)))`` for all 256 codes, uint8 ``(256,)``."""
-    op, y = call.node.op, call.output_qparams
-    assert op is not None and y is not None
+    op, y = call.node.op, call.output
+    assert op is not None
     attributes = {k: v for k, v in call.arguments.items() if k != "input"}
     return unary_table(op, attributes, x, y)
 

@@ -52,8 +52,7 @@ class AvgPool:
         return run_op(call)
 
     def integer(self, call: Call) -> FakeQuantized:
-        x, y = call.arguments["input"], call.output_qparams
-        assert y is not None
+        x, y = call.arguments["input"], call.output
         codes = _channels_last(x.codes)
         windows = _Windows(call.arguments, x.codes.ndim - 2)
         (rows, row_div), (cols, col_div) = windows.on(codes.shape[1:3])
@@ -62,8 +61,7 @@ class AvgPool:
 
     def lower(self, call: Call, builder: Builder) -> None:
         x = builder.quantized(call.arguments["input"], layout="cl")
-        y = call.output_qparams
-        assert y is not None
+        y = call.output
         attrs = _Windows(call.arguments, len(call.arguments["input"].shape) - 2).attrs()
         attrs.pop("dilation", None)
         builder.emit(

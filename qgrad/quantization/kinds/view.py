@@ -43,8 +43,7 @@ class Cat:
         return run_op(call)
 
     def integer(self, call: Call) -> FakeQuantized:
-        y = call.output_qparams
-        assert y is not None
+        y = call.output
         parts = [
             kernels.lut_u8(x.codes, requantize_table(x.qparams, y))
             for x in call.arguments["tensors"]
@@ -52,8 +51,7 @@ class Cat:
         return FakeQuantized(np.concatenate(parts, axis=call.arguments["dim"]), y)
 
     def lower(self, call: Call, builder: Builder) -> None:
-        y = call.output_qparams
-        assert y is not None
+        y = call.output
         nodes = call.arguments["tensors"]
         layout = builder.shared_layout(nodes)
         parts = [

@@ -40,8 +40,7 @@ class Weighted:
 
     def kernel_arguments(self, call: Call, x: QParams) -> dict[str, Any]:
         """Everything but the input that the integer kernel is called with."""
-        y = call.output_qparams
-        assert y is not None
+        y = call.output
         integers = self.weights(call, x)
         qmin, qmax = call.bounds()
         return {
@@ -68,7 +67,7 @@ class Linear(Weighted):
                 f"{x.codes.shape[-1]} (x {list(x.codes.shape)})"
             )
         y = kernels.gemm_s8(x.codes.reshape(-1, features), **arguments)
-        return FakeQuantized(y.reshape(*x.codes.shape[:-1], -1), call.output_qparams)
+        return FakeQuantized(y.reshape(*x.codes.shape[:-1], y.shape[1]), call.output)
 
     def lower(self, call: Call, builder: Builder) -> None:
         x = builder.quantized(call.arguments["input"], layout="row")
@@ -78,7 +77,7 @@ class Linear(Weighted):
             "linear_q",
             [x],
             call.node,
-            qparams=call.output_qparams,
+            qparams=call.output,
             attrs={"qmin": qmin, "qmax": qmax},
             constants=_constants(integers),
         )
@@ -103,7 +102,7 @@ class Conv(Weighted):
             groups=geometry.groups,
             **arguments,
         ).transpose(0, 3, 1, 2)
-        return FakeQuantized(y[:, :, 0, :] if x.codes.ndim == 3 else y, call.output_qparams)
+        return FakeQuantized(y[:, :, 0, :] if x.codes.ndim == 3 else y, call.output)
 
     def lower(self, call: Call, builder: Builder) -> None:
         x = builder.quantized(call.arguments["input"], layout="cl")
@@ -113,7 +112,7 @@ class Conv(Weighted):
             "conv_q",
             [x],
             call.node,
-            qparams=call.output_qparams,
+            qparams=call.output,
             layout="cl",
             attrs={**Geometry(call).attrs(), "qmin": qmin, "qmax": qmax},
             constants=_constants(integers),
@@ -132,8 +131,8 @@ class Geometry:
         dilation = _spread(a["dilation"], self.dims)
         begin_end = ops.conv_padding(a["padding"], kernel, stride, dilation)
         lead = 2 - self.dims
-        self.stride = (1,) * lead + stride
-        self.dilation = (1,) * lead + dilation
+        self.stride = _pair((1,) * lead + stride)
+        self.dilation = _pair((1,) * lead + dilation)
         (top, bottom), (left, right) = ((0, 0),) * lead + tuple(begin_end)
         self.pads = (top, bottom, left, right)
 
@@ -203,6 +202,11 @@ def _constants(integers: IntegerWeights) -> dict[str, np.ndarray]:
 
 def _array(value: Tensor) -> np.ndarray:
     return np.ascontiguousarray(value.detach()._data, dtype=np.float32)
+
+
+def _pair(values: tuple[int, ...]) -> tuple[int, int]:
+    rows, columns = values
+    return rows, columns
 
 
 def _spread(value: Any, dims: int) -> tuple[int, ...]:
