@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from qgrad.ops.activation import (
+    celu,
     elu,
     gelu,
     hardsigmoid,
     hardswish,
     leaky_relu,
     logsigmoid,
+    mish,
     relu,
     relu6,
     selu,
     sigmoid,
     silu,
     softplus,
+    softsign,
+    tanhshrink,
 )
 from qgrad.ops.arithmetic import (
     add,
@@ -30,6 +34,7 @@ from qgrad.ops.arithmetic import (
     where,
 )
 from qgrad.ops.cast import cast
+from qgrad.ops.columns import col2im, im2col
 from qgrad.ops.comparison import (
     bitwise_and,
     bitwise_not,
@@ -72,7 +77,9 @@ from qgrad.ops.composed import (
     var_mean,
 )
 from qgrad.ops.conv import conv1d, conv2d, conv2d_dinput, conv2d_dweight, conv_padding
-from qgrad.ops.dropout import dropout
+from qgrad.ops.conv3d import conv3d, conv3d_dinput, conv3d_dweight
+from qgrad.ops.conv_transpose import conv_transpose1d, conv_transpose2d
+from qgrad.ops.dropout import dropout, feature_dropout
 from qgrad.ops.elementwise import (
     abs,
     ceil,
@@ -103,6 +110,7 @@ from qgrad.ops.elementwise import (
     trunc,
     zeros_like,
 )
+from qgrad.ops.group_norm import group_norm, instance_norm, rms_norm
 from qgrad.ops.indexing import (
     diagonal,
     embedding,
@@ -116,10 +124,12 @@ from qgrad.ops.indexing import (
     tril,
     triu,
 )
+from qgrad.ops.loss import binary_cross_entropy
 from qgrad.ops.matmul import linear, linear_shape_error, matmul
 from qgrad.ops.norm import batch_norm, batch_norm_affine, layer_norm
 from qgrad.ops.op import Op, op, register_handler, registry
 from qgrad.ops.pad import pad, pad_transpose
+from qgrad.ops.piecewise import hardtanh, prelu, threshold
 from qgrad.ops.pool import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -147,6 +157,7 @@ from qgrad.ops.reduction import (
     sum_to_size,
     var,
 )
+from qgrad.ops.resize import interpolate, interpolate_transpose
 from qgrad.ops.rng import Generator, manual_seed
 from qgrad.ops.shape import (
     cat,
@@ -175,8 +186,8 @@ __all__ = [
     "adaptive_avg_pool2d",
     "add",
     "addmm",
-    "allclose",
     "all",
+    "allclose",
     "amax",
     "amin",
     "any",
@@ -187,6 +198,7 @@ __all__ = [
     "avg_pool2d",
     "batch_norm",
     "batch_norm_affine",
+    "binary_cross_entropy",
     "bitwise_and",
     "bitwise_not",
     "bitwise_or",
@@ -196,15 +208,22 @@ __all__ = [
     "cast",
     "cat",
     "ceil",
+    "celu",
     "chunk",
     "clamp",
     "clone",
+    "col2im",
     "contiguous",
     "conv1d",
     "conv2d",
     "conv2d_dinput",
     "conv2d_dweight",
+    "conv3d",
+    "conv3d_dinput",
+    "conv3d_dweight",
     "conv_padding",
+    "conv_transpose1d",
+    "conv_transpose2d",
     "cos",
     "cosh",
     "cumsum",
@@ -212,18 +231,18 @@ __all__ = [
     "diagonal",
     "div",
     "dot",
-    "equal",
-    "isclose",
     "dropout",
     "elu",
     "embedding",
     "eq",
+    "equal",
     "erf",
     "erfc",
     "exp",
     "expand",
     "expm1",
     "fake_quantize",
+    "feature_dropout",
     "flatten",
     "flip",
     "floor",
@@ -233,11 +252,18 @@ __all__ = [
     "gelu",
     "get_default_dtype",
     "getitem",
+    "group_norm",
     "gt",
     "hardsigmoid",
     "hardswish",
+    "hardtanh",
     "identity",
+    "im2col",
     "index_select",
+    "instance_norm",
+    "interpolate",
+    "interpolate_transpose",
+    "isclose",
     "isfinite",
     "isinf",
     "isnan",
@@ -266,6 +292,7 @@ __all__ = [
     "mean",
     "min",
     "minimum",
+    "mish",
     "mm",
     "movedim",
     "mul",
@@ -281,6 +308,7 @@ __all__ = [
     "pad_transpose",
     "permute",
     "pow",
+    "prelu",
     "prod",
     "reciprocal",
     "register_handler",
@@ -290,6 +318,7 @@ __all__ = [
     "remainder",
     "repeat",
     "reshape",
+    "rms_norm",
     "round",
     "rsqrt",
     "scatter_add",
@@ -304,6 +333,7 @@ __all__ = [
     "sinh",
     "softmax",
     "softplus",
+    "softsign",
     "sort",
     "split",
     "sqrt",
@@ -318,6 +348,8 @@ __all__ = [
     "take_along_dim",
     "tan",
     "tanh",
+    "tanhshrink",
+    "threshold",
     "topk",
     "transpose",
     "tril",

@@ -8,22 +8,26 @@ from typing import Any
 import numpy as np
 
 from qgrad.ops.arithmetic import where
-from qgrad.ops.elementwise import erf, exp, per_element, tanh, unary
+from qgrad.ops.elementwise import abs, erf, exp, per_element, tanh, unary
 from qgrad.ops.op import Value, op
 
 __all__ = [
+    "celu",
     "elu",
     "gelu",
     "hardsigmoid",
     "hardswish",
     "leaky_relu",
     "logsigmoid",
+    "mish",
     "relu",
     "relu6",
     "selu",
     "sigmoid",
     "silu",
     "softplus",
+    "softsign",
+    "tanhshrink",
 ]
 
 _SQRT_HALF = math.sqrt(0.5)
@@ -171,6 +175,19 @@ def elu_dinput(g: Value, input: Value, alpha: float) -> Value:
     return where(input > 0, g, g * alpha * exp(where(input > 0, 0.0, input)))
 
 
+@op(quantize="lut", onnx="Celu", floating=True)
+def celu(input: Value, alpha: float = 1.0) -> Value:
+    """`input` where it is positive, else alpha * (exp(input / alpha) - 1)."""
+    if alpha == 0:
+        raise ValueError("celu: alpha must not be 0")
+    return np.where(input > 0, input, alpha * np.expm1(np.minimum(input, 0) / alpha))
+
+
+@celu.rule("input")
+def celu_dinput(g: Value, input: Value, alpha: float) -> Value:
+    return where(input > 0, g, g * exp(where(input > 0, 0.0, input / alpha)))
+
+
 @op(quantize="lut", onnx="Selu", floating=True)
 def selu(input: Value) -> Value:
     """ELU with the two constants of self-normalizing networks."""
@@ -200,3 +217,39 @@ def softplus(input: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
 @softplus.rule("input")
 def softplus_dinput(g: Value, input: Value, beta: float, threshold: float) -> Value:
     return where(input * beta > threshold, g, g * sigmoid(input * beta))
+
+
+@op(quantize="lut", onnx="Mish", floating=True)
+def mish(input: Value) -> Value:
+    """input * tanh(softplus(input))."""
+    return unary("mish", input, lambda x: x * np.tanh(np.logaddexp(0, x)))
+
+
+@mish.rule("input")
+def mish_dinput(g: Value, input: Value) -> Value:
+    t = tanh(softplus(input))
+    return g * (t + input * sigmoid(input) * (1 - t * t))
+
+
+@op(quantize="lut", onnx="Softsign", floating=True)
+def softsign(input: Value) -> Value:
+    """input / (1 + |input|)."""
+    return input / (1 + np.absolute(input))
+
+
+@softsign.rule("input")
+def softsign_dinput(g: Value, input: Value) -> Value:
+    width = 1 + abs(input)
+    return g / (width * width)
+
+
+@op(quantize="lut", floating=True)
+def tanhshrink(input: Value) -> Value:
+    """input - tanh(input)."""
+    return input - unary("tanh", input, np.tanh)
+
+
+@tanhshrink.rule("input")
+def tanhshrink_dinput(g: Value, input: Value) -> Value:
+    t = tanh(input)
+    return g * (t * t)

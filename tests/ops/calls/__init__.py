@@ -7,7 +7,17 @@ the rest, so a new op is tested by adding one block here.
 
 from __future__ import annotations
 
-from ops.calls import elementwise, indexing, products, reductions, shapes, windows
+from ops.calls import (
+    convolutions,
+    elementwise,
+    indexing,
+    layers,
+    products,
+    reductions,
+    resampling,
+    shapes,
+    windows,
+)
 from ops.calls.draw import CALLS, UNKNOWN, Call, Draw
 
 __all__ = [
@@ -15,10 +25,13 @@ __all__ = [
     "UNKNOWN",
     "Call",
     "Draw",
+    "convolutions",
     "elementwise",
     "indexing",
+    "layers",
     "products",
     "reductions",
+    "resampling",
     "shapes",
     "windows",
 ]
