@@ -76,7 +76,7 @@ def affine(x: Array, weight: Array | None, bias: Array | None) -> Array:
 @calls_of("group_norm")
 def group_norm(d: Draw) -> Call:
     """1, 2 and 4 groups of 4 channels, with and without weight and bias."""
-    x = d.array((2, 4, *d.one_of((), (3,), (2, 2)), 2))
+    x = d.array((2, 4, *d.one_of((5,), (3, 2), (2, 2, 2))))
     groups = d.one_of(1, 2, 4)
     weight, bias = (d.array((4,)) if d.bool() else None for _ in range(2))
     rows = x.reshape(2, groups, -1)
@@ -87,7 +87,7 @@ def group_norm(d: Draw) -> Call:
 @calls_of("instance_norm")
 def instance_norm(d: Draw) -> Call:
     """The example's statistics or the running ones."""
-    x = d.array((3, 2, *d.one_of((4,), (2, 3))))
+    x = d.array((3, 2, *d.one_of((6,), (2, 3))))
     weight, bias = (d.array((2,)) if d.bool() else None for _ in range(2))
     axes = tuple(range(2, x.ndim))
     if d.bool():
