@@ -136,7 +136,9 @@ from qgrad.ops.pool import (
     avg_pool1d,
     avg_pool2d,
     max_pool1d,
+    max_pool1d_indices,
     max_pool2d,
+    max_pool2d_indices,
 )
 from qgrad.ops.promotion import get_default_dtype, set_default_dtype
 from qgrad.ops.quantize import fake_quantize, straight_through
@@ -287,7 +289,9 @@ __all__ = [
     "matmul",
     "max",
     "max_pool1d",
+    "max_pool1d_indices",
     "max_pool2d",
+    "max_pool2d_indices",
     "maximum",
     "mean",
     "min",

@@ -28,7 +28,9 @@ __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "max_pool1d",
+    "max_pool1d_indices",
     "max_pool2d",
+    "max_pool2d_indices",
 ]
 
 OutputSize = int | None | Sequence[int | None]
@@ -193,6 +195,40 @@ def max_pool1d_dinput(
 ) -> Value:  # fmt: skip
     options = (kernel_size, stride, padding, dilation, ceil_mode)
     return _max_pool_dinput("max_pool1d", g, input, 1, *options)
+
+
+@op()
+def max_pool2d_indices(
+    input: Value,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> Value:
+    """Where max_pool2d found each element, as a position in the flattened last two dims."""
+    options = (kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool_indices("max_pool2d", input, 2, *options)
+
+
+@op()
+def max_pool1d_indices(
+    input: Value,
+    kernel_size: Size,
+    stride: Size | None = None,
+    padding: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> Value:
+    """Where max_pool1d found each element, as a position in the last dim."""
+    options = (kernel_size, stride, padding, dilation, ceil_mode)
+    return _max_pool_indices("max_pool1d", input, 1, *options)
+
+
+def _max_pool_indices(name: str, input: Any, dims: int, *options: Any) -> Any:
+    pool = _pool(name, input.shape, dims, *options)
+    images = input.reshape(_images(input.shape, dims))
+    return _largest(images, pool.rows[0], pool.cols[0]).reshape(pool.output(input.shape))
 
 
 # Averages

@@ -26,14 +26,11 @@ def pool(d: Draw) -> Call:
     padding = tuple(d.int(0, k // 2) for k in kernel)
     dilation = tuple(d.int(1, 2) if is_max else 1 for _ in range(dims))
     ceil = d.bool()
-    size = tuple(
-        dil * (k - 1) + 1 + d.int(0, 4) for k, dil in zip(kernel, dilation, strict=True)
-    )
+    size = tuple(dil * (k - 1) + 1 + d.int(0, 4) for k, dil in zip(kernel, dilation, strict=True))
     x = d.array((*((2, 2) if d.bool() else (3,)), *size))
     count_pad = d.bool()
     per_dim = [
-        windows(*case, ceil)
-        for case in zip(size, kernel, stride, padding, dilation, strict=True)
+        windows(*case, ceil) for case in zip(size, kernel, stride, padding, dilation, strict=True)
     ]
     expected = np.zeros((*x.shape[:-dims], *(len(w) for w in per_dim)))
     for place in np.ndindex(*(len(w) for w in per_dim)):
@@ -53,6 +50,18 @@ def pool(d: Draw) -> Call:
     options: dict[str, Any] = {"padding": padding, "ceil_mode": ceil}
     options |= {"dilation": dilation} if is_max else {"count_include_pad": count_pad}
     return Call((x, kernel, stride), options, expected)
+
+
+@calls_of("max_pool1d_indices", "max_pool2d_indices")
+def pool_indices(d: Draw) -> Call:
+    """The places of the values, which are all different."""
+    d.name = d.name.removesuffix("_indices")
+    call = pool(d)
+    x, dims = call.args[0], int(d.name[-2])
+    planes = x.reshape(*x.shape[:-dims], 1, -1)
+    values = call.expected.reshape(*x.shape[:-dims], -1, 1)
+    places = (planes == values).argmax(-1).reshape(call.expected.shape)
+    return Call(call.args, call.options, places)
 
 
 @calls_of("adaptive_avg_pool1d", "adaptive_avg_pool2d")
