@@ -64,9 +64,12 @@ class Tensor(Operators, Interop, Filling):
     def __repr__(self) -> str:
         refresh(self)
         suffixes = []
-        if not self._data.size and self._data.ndim != 1:
+        evident = {get_default_dtype()}
+        if self._data.size:
+            evident |= {dtypes.int64, dtypes.bool_}  # the elements show it
+        elif self._data.ndim != 1:
             suffixes.append(f"size={tuple(self._data.shape)}")
-        if self.dtype not in (get_default_dtype(), dtypes.int64, dtypes.bool_):
+        if self.dtype not in evident:
             suffixes.append(f"dtype={self.dtype}")
         if self._node is not None:
             suffixes.append(f"grad_fn={self._node!r}")

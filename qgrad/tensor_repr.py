@@ -52,12 +52,16 @@ def _edges(data: Array) -> Array:
 
 
 def _formatter(data: Array) -> tuple[Callable[[Any], str], int]:
-    """A function from an element to its text, and the width of the widest text."""
+    """A function from an element to its text, and the width to pad it to.
+
+    As in PyTorch, floats that are zero, infinite or NaN do not count for the width.
+    """
     if data.dtype.kind != "f":
         return str, max(len(str(value)) for value in data.ravel().tolist())
     values = data.ravel().astype(np.float64)
-    style = _float_style(np.abs(values[np.isfinite(values) & (values != 0)]))
-    return style, max(len(style(value)) for value in values.tolist())
+    values = values[np.isfinite(values) & (values != 0)]
+    style = _float_style(np.abs(values))
+    return style, max((len(style(value)) for value in values.tolist()), default=1)
 
 
 def _float_style(sizes: Array) -> Callable[[float], str]:

@@ -107,7 +107,8 @@ def record(
         plan = op.plans[mask]
     except KeyError:
         plan = op.plan(mask)
-    if plan is None:
+    dtype = y.dtype
+    if plan is None or dtype.kind != "f":
         return tensor
     tensor._requires_grad = True
     tensor._node = node = new(Node)
@@ -122,7 +123,7 @@ def record(
             source = a._node
             edges.append(a if source is None else source)
     node.shape = y.shape
-    node.dtype = y.dtype
+    node.dtype = dtype
     node.order = next_order()
     node.versions = node.cell = node.hooks = None
     node.saved = saved = [args[i] for i in plan.keep]

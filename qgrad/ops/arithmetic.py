@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from qgrad import kernels
+from qgrad.errors import DTypeError
 from qgrad.ops.elementwise import is_float32, log, zeros_like
-from qgrad.ops.op import Value, op
+from qgrad.ops.op import Value, describe, op
 from qgrad.ops.promotion import promote
 
 __all__ = [
@@ -216,7 +217,9 @@ def clamp_dmax(g: Value, input: Value, min: Value, max: Value) -> Value:
 def where(condition: Value, input: Value, other: Value) -> Value:
     """`input` where `condition` is true, else `other`."""
     if condition.dtype.kind != "b":
-        raise TypeError("where: condition must be bool; write `x != 0`")
+        raise DTypeError(
+            f"where: condition must be bool, got {describe(condition)}; write `x != 0`"
+        )
     return np.where(condition, *promote((input, other)))
 
 

@@ -213,9 +213,7 @@ def test_gradient_of_the_gradient(name: str) -> None:
         )
         second = grad(total, [*leaves, seed], allow_unused=True, materialize_grads=True)
         directions = [np.asarray(random.uniform(-1, 1, leaf.shape)) for leaf in leaves]
-        slope = sum(
-            float(np.sum(s._data * d)) for s, d in zip(second, directions, strict=False)
-        )
+        slope = sum(float(np.sum(s._data * d)) for s, d in zip(second, directions, strict=False))
         sums = []
         for step in (EPS, -EPS):
             there, _, _ = graph(moved(op, call, directions, step), False)
@@ -242,9 +240,7 @@ def test_graph_is_freed_without_the_collector(name: str) -> None:
                     watched.append(weakref.ref(y.grad_fn))
                 if leaves and y.requires_grad and how != "forward":
                     create = how == "create_graph"
-                    gs = grad(
-                        y, leaves, qgrad.ones_like(y), create_graph=create, allow_unused=True
-                    )
+                    gs = grad(y, leaves, qgrad.ones_like(y), create_graph=create, allow_unused=True)
                     del gs
                 del y, leaves
                 assert [ref() for ref in watched] == [None] * len(watched), how

@@ -35,23 +35,30 @@ def naive_conv(
     """Convolution by SciPy's correlate on one image and channel at a time."""
     x = np.pad(x, ((0, 0), (0, 0), *pads))
     dims = weight.ndim - 2
-    spaced = np.zeros((
-        *weight.shape[:2],
-        *(d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True)),
-    ))
+    spaced = np.zeros(
+        (
+            *weight.shape[:2],
+            *(d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True)),
+        )
+    )
     spaced[(..., *(slice(None, None, d) for d in dilation))] = weight
     outputs, inputs = weight.shape[:2]
     step = (..., *(slice(None, None, s) for s in stride))
-    y = np.stack([
-        np.stack([
-            sum(
-                signal.correlate(image[first + c], spaced[o, c], "valid") for c in range(inputs)
-            )[step]
-            for o in range(outputs)
-            for first in [o // (outputs // groups) * inputs]
-        ])
-        for image in x
-    ])
+    y = np.stack(
+        [
+            np.stack(
+                [
+                    sum(
+                        signal.correlate(image[first + c], spaced[o, c], "valid")
+                        for c in range(inputs)
+                    )[step]
+                    for o in range(outputs)
+                    for first in [o // (outputs // groups) * inputs]
+                ]
+            )
+            for image in x
+        ]
+    )
     return y if bias is None else y + bias.reshape(-1, *(1,) * dims)
 
 

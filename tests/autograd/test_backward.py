@@ -1,0 +1,305 @@
+"""backward and grad: what reaches which leaf, hooks, and the errors on the way."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import qgrad
+from qgrad import autograd, ops
+from qgrad.autograd import grad
+from qgrad.errors import DTypeError, ShapeError, UnsupportedOpError
+from qgrad.ops.op import Op
+from qgrad.tensor import Tensor
+
+
+def leaf(*values: float) -> Tensor:
+    """A vector that requires grad."""
+    return qgrad.tensor([float(v) for v in values], requires_grad=True)
+
+
+def test_gradients_accumulate_until_zeroed() -> None:
+    """Two backwards add up in .grad; zeroing starts over."""
+    x = leaf(1, 2)
+    (x * x).sum().backward()
+    (x * 3).sum().backward()
+    assert x.grad.tolist() == [5, 7]
+    first = x.grad
+    first.zero_()
+    (x * 3).sum().backward()
+    assert x.grad is first
+    assert first.tolist() == [3, 3]
+
+
+def test_a_value_used_many_times() -> None:
+    """The gradients of all uses are summed, over diamonds and repeated arguments."""
+    x = leaf(2.0)
+    y = x * x
+    z = y * y + y + x
+    z.sum().backward()
+    assert x.grad.tolist() == [4 * 8 + 4 + 1]
+
+
+@given(st.lists(st.sampled_from(["add", "mul", "sub", "tanh", "branch"]), max_size=30))
+def test_any_graph_equals_forward_differences(steps: list[str]) -> None:
+    """A graph of any form has the gradient that two values measure."""
+
+    def run(x: Any) -> Any:
+        old, new = x, x * 0.5
+        for step in steps:
+            if step == "branch":
+                old, new = new, old
+            elif step == "tanh":
+                old, new = new, new.tanh()
+            else:
+                old, new = new, getattr(ops, step)(new, old) * 0.5
+        return (new + old).sum()
+
+    x = qgrad.tensor([0.3, -0.7], dtype=qgrad.float64, requires_grad=True)
+    run(x).backward()
+    direction = qgrad.tensor([0.6, 0.8], dtype=qgrad.float64)
+    with qgrad.no_grad():
+        measured = (run(x + 1e-6 * direction) - run(x - 1e-6 * direction)) / 2e-6
+    np.testing.assert_allclose((x.grad * direction).sum().item(), measured.item(), 1e-6, 1e-8)
+
+
+def test_grad_touches_no_leaf() -> None:
+    """grad gives gradients of leaves and of values in between, and sets no .grad."""
+    x, w = leaf(1, 2), leaf(3, 4)
+    y = x * w
+    z = (y * y).sum()
+    gx, gy = grad(z, (x, y))
+    assert gy.tolist() == [6, 16]
+    assert gx.tolist() == [18, 64]
+    assert x.grad is None
+    assert w.grad is None
+
+
+def test_grad_of_several_outputs_with_given_gradients() -> None:
+    """Outputs are summed, each weighted by its own gradient."""
+    x = leaf(1, 2)
+    (g,) = grad((x * 2, x * x), x, (qgrad.ones(2), qgrad.tensor([10.0, 100.0])))
+    assert g.tolist() == [22, 402]
+
+
+def test_unused_inputs() -> None:
+    """An input without a path is an error, None or zeros, as asked."""
+    x, other = leaf(1), leaf(1)
+    y = x * 2
+    with pytest.raises(RuntimeError, match="grad: the outputs do not depend on input 1"):
+        grad(y, (x, other), retain_graph=True)
+    assert grad(y, (x, other), retain_graph=True, allow_unused=True)[1] is None
+    assert grad(y, (x, other), materialize_grads=True)[1].tolist() == [0]
+
+
+def test_backward_into_chosen_inputs() -> None:
+    """With inputs=, other leaves get nothing."""
+    x, w = leaf(1, 2), leaf(3, 4)
+    (x * w).sum().backward(inputs=[x])
+    assert x.grad.tolist() == [3, 4]
+    assert w.grad is None
+    y = x * 2
+    y.sum().backward(inputs=y)
+    assert y.grad.tolist() == [1, 1]
+
+
+def test_derivatives_of_derivatives() -> None:
+    """create_graph makes gradients part of the graph, to any order."""
+    x = leaf(2.0)
+    y = x**4
+    for expected in (32, 48, 48, 24):
+        (y,) = grad(y, x, create_graph=True)
+        assert y.tolist() == [expected]
+    x.grad = None
+    (x**3).sum().backward(create_graph=True)
+    assert x.grad.requires_grad
+    penalty = (x.grad * x.grad).sum()
+    (second,) = grad(penalty, x)
+    assert second.tolist() == [2 * 12 * 12]
+
+
+def test_requires_grad_follows_the_inputs() -> None:
+    """A result requires grad if an input does, is recorded, and is floating point."""
+    x = leaf(1.0)
+    assert (x * 2).requires_grad
+    assert not (x > 0).requires_grad
+    assert not x.argmax().requires_grad
+    assert not x.detach().requires_grad
+    assert x.is_leaf
+    assert not (x * 2).is_leaf
+    assert (x * 2).grad_fn.name() == "MulBackward0"
+    with qgrad.no_grad():
+        assert not (x * 2).requires_grad
+        with qgrad.enable_grad():
+            assert (x * 2).requires_grad
+
+
+def test_grad_mode_decorators() -> None:
+    """The modes decorate functions, and set_grad_enabled acts at once."""
+
+    @qgrad.no_grad()
+    def f(x: Tensor) -> bool:
+        return bool((x * 2).requires_grad)
+
+    @qgrad.no_grad
+    def g(x: Tensor) -> bool:
+        return bool((x * 2).requires_grad)
+
+    @qgrad.set_grad_enabled(False)
+    def h(x: Tensor) -> bool:
+        return bool((x * 2).requires_grad)
+
+    x = leaf(1)
+    assert not f(x)
+    assert not g(x)
+    assert not h(x)
+    assert f.__name__ == "f"
+    assert qgrad.is_grad_enabled()
+    qgrad.set_grad_enabled(False)
+    assert not qgrad.is_grad_enabled()
+    qgrad.set_grad_enabled(True)
+    with qgrad.set_grad_enabled(False):
+        assert not qgrad.is_grad_enabled()
+    assert qgrad.is_grad_enabled()
+
+
+def test_grad_mode_is_each_threads_own() -> None:
+    """no_grad in one thread does not reach another."""
+    seen: list[bool] = []
+    with qgrad.no_grad():
+        thread = threading.Thread(target=lambda: seen.append(qgrad.is_grad_enabled()))
+        thread.start()
+        thread.join()
+    assert seen == [True]
+
+
+def test_independent_graphs_in_threads() -> None:
+    """Threads that each train on their own data get the gradients of one thread."""
+
+    def work(seed: int) -> list[float]:
+        x = qgrad.tensor(np.random.default_rng(seed).normal(size=8), requires_grad=True)
+        for _ in range(50):
+            ((x * x).tanh() * x).sum().backward()
+        return x.grad.tolist()  # type: ignore[no-any-return]
+
+    expected = [work(seed) for seed in range(4)]
+    results: dict[int, list[float]] = {}
+    threads = [
+        threading.Thread(target=lambda seed=seed: results.update({seed: work(seed)}))
+        for seed in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [results[seed] for seed in range(4)] == expected
+
+
+def test_hooks_see_and_replace_gradients() -> None:
+    """A hook is called once with the whole gradient; what it gives replaces it."""
+    x = leaf(1, 2)
+    seen: list[list[float]] = []
+    y = x * 2
+    y.register_hook(lambda g: seen.append(g.tolist()))
+    handle = x.register_hook(lambda g: g * 10)
+    (y + y).sum().backward()
+    assert seen == [[2, 2]]
+    assert x.grad.tolist() == [40, 40]
+    handle.remove()
+    handle.remove()
+    x.grad = None
+    (x * 1).sum().backward()
+    assert x.grad.tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match="register_hook: this tensor does not require grad"):
+        qgrad.ones(1).register_hook(print)
+
+
+def test_retain_grad() -> None:
+    """A value in between keeps its gradient if asked to."""
+    x = leaf(1, 2)
+    y = x * 3
+    y.retain_grad()
+    y.retain_grad()
+    (y * y).sum().backward()
+    assert y.grad.tolist() == [6, 12]
+
+
+def test_gradients_are_cast_and_summed_to_the_arguments() -> None:
+    """Broadcasting and promotion are undone: a gradient has its tensor's shape and dtype."""
+    x = qgrad.ones(3, 1, requires_grad=True)
+    w = qgrad.ones(4, dtype=qgrad.float64, requires_grad=True)
+    y = x * w
+    assert y.dtype is qgrad.float64
+    y.sum().backward()
+    assert x.grad.dtype is qgrad.float32
+    assert x.grad.tolist() == [[4]] * 3
+    assert w.grad.tolist() == [3] * 4
+
+
+def test_backward_twice() -> None:
+    """A freed graph says so; a retained one, or one that kept no values, works again."""
+    x = leaf(1, 2)
+    y = (x * x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [4, 8]
+    with pytest.raises(RuntimeError, match=r"the graph of \w+ was freed.*retain_graph=True"):
+        y.backward()
+    s = x + x
+    for _ in range(2):
+        s.backward(qgrad.ones(2))
+    assert x.grad.tolist() == [8, 12]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        (lambda x: (x * x).backward(), r"starts from a scalar, this tensor has shape \[2\]"),
+        (lambda x: x.detach().sum().backward(), "does not require grad and has no history"),
+        (lambda x: (x * x).backward(qgrad.ones(3)), r"the gradient has shape \[3\], the tensor"),
+        (lambda x: grad(x.sum(), qgrad.ones(1)), "input 0 does not require grad"),
+        (lambda x: autograd.backward([x, x], [None]), "2 tensors, but 1 gradients"),
+        (lambda x: x.long().requires_grad_(), "only floating-point tensors"),
+        (lambda x: (x * 2).requires_grad_(False), r"made by mul; use x\.detach\(\)"),
+        (
+            lambda x: ops.fake_quantize(qgrad.ones(2), x.sum(), 0, 0, 255).sum().backward(),
+            "does not require grad",
+        ),
+    ],
+)
+def test_errors_say_what_to_do(wrong: Any, text: str) -> None:
+    """Each mistake names the function, the value and the way out."""
+    with pytest.raises((RuntimeError, ShapeError, DTypeError, ValueError), match=text) as raised:
+        wrong(leaf(1, 2))
+    assert len(str(raised.value)) < 600
+
+
+def test_an_argument_without_a_rule() -> None:
+    """A gradient that would silently be lost is an error, unless the op declares it constant."""
+
+    def half(input: Any, other: Any) -> Any:
+        return input * other
+
+    def half_dother(g: Any, input: Any) -> Any:
+        return g * input
+
+    op = Op(half)
+    op.rule("other")(half_dother)
+    x = leaf(1)
+    assert op(x.detach(), x).requires_grad
+    with pytest.raises(UnsupportedOpError, match=r"argument 'input'.*pass input\.detach\(\)"):
+        op(x, x)
+
+
+def test_an_error_in_a_rule_names_the_op() -> None:
+    """An exception on the way back carries a note that says where."""
+    x = leaf(1, 2)
+    y = x.reshape(2, 1)
+    y.register_hook(lambda g: qgrad.ones(3, 7))
+    with pytest.raises(Exception, match="reshape"):
+        y.sum().backward()

@@ -1,0 +1,216 @@
+"""Changes in place: what is allowed, what is recorded, what is noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import qgrad
+from qgrad.errors import DTypeError, ShapeError
+from qgrad.tensor import Tensor
+
+
+def leaf(*values: float) -> Tensor:
+    """A vector that requires grad."""
+    return qgrad.tensor([float(v) for v in values], requires_grad=True)
+
+
+def test_a_step_of_gradient_descent() -> None:
+    """`w -= lr * w.grad` under no_grad changes the leaf's own memory."""
+    w = leaf(1, 2)
+    memory = w._data
+    (w * w).sum().backward()
+    with qgrad.no_grad():
+        w -= 0.5 * w.grad
+    assert w._data is memory
+    assert w.tolist() == [0, 0]
+    assert w.is_leaf
+    assert w.requires_grad
+
+
+def test_a_leaf_that_requires_grad_is_not_changed_while_recording() -> None:
+    """The error says where to put the change; the leaf stays as it was."""
+    w = leaf(1, 2)
+    for change in (
+        lambda: w.add_(1),
+        lambda: w.zero_(),
+        lambda: w.__setitem__(0, 5.0),
+        lambda: w[0].mul_(2),
+        lambda: w.view(1, 2).T.add_(1),
+    ):
+        with pytest.raises(RuntimeError, match=r"leaf that requires grad.*no_grad"):
+            change()
+    assert w.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda x: x.add_(1), "sin: its argument 'input'"),
+        (lambda x: x.detach().mul_(2), "sin: its argument 'input'"),
+        (lambda x: x[0].zero_(), "sin: its argument 'input'"),
+        (lambda x: x.view(2, 1).fill_(3.0), "sin: its argument 'input'"),
+    ],
+)
+def test_a_changed_saved_value_is_noticed(change: Callable[[Tensor], Any], text: str) -> None:
+    """Backward refuses values that were changed, also through views and detached twins."""
+    w = leaf(1, 2)
+    x = w * 2
+    y = x.sin()
+    change(x)
+    with pytest.raises(RuntimeError, match=text + ".*changed in place.*clone"):
+        y.sum().backward()
+
+
+def test_a_changed_saved_output_is_noticed() -> None:
+    """exp keeps its output for the backward."""
+    w = leaf(1, 2)
+    y = w.exp()
+    y += 1
+    with pytest.raises(RuntimeError, match="exp: its output"):
+        y.sum().backward()
+
+
+def test_changes_of_what_is_not_saved_are_fine() -> None:
+    """Adding keeps nothing, so what was added may change."""
+    w = leaf(1, 2)
+    x = w * 2
+    y = x + 1
+    x.mul_(10)
+    (y.sum() + x.sum()).backward()
+    assert w.grad.tolist() == [22, 22]
+
+
+def test_views_share_the_count() -> None:
+    """_version counts changes of the memory, through any view of it."""
+    x = qgrad.zeros(4)
+    before = x._version
+    x.view(2, 2)[0].add_(1)
+    x.detach().mul_(2)
+    x.T.zero_()
+    assert x._version == before + 3
+    assert x.clone()._version == 0
+
+
+def test_in_place_ops_are_recorded() -> None:
+    """An in-place op has the gradient of the op, for every elementwise op."""
+    for name, args in (
+        ("add_", (3.0,)),
+        ("mul_", (3.0,)),
+        ("pow_", (3,)),
+        ("sin_", ()),
+        ("relu_", ()),
+        ("exp_", ()),
+        ("clamp_", (0.5, 3.0)),
+        ("sigmoid_", ()),
+        ("div_", (qgrad.tensor([2.0, 4.0]),)),
+    ):
+        w, v = leaf(1, 2), leaf(1, 2)
+        x = w * 1
+        assert getattr(x, name)(*args) is x
+        x.sum().backward()
+        getattr(v, name[:-1])(*args).sum().backward()
+        assert w.grad.tolist() == v.grad.tolist(), name
+
+
+INDICES = st.sampled_from([0, -1, slice(1, 3), slice(None, None, 2), (slice(None), 1), Ellipsis])
+CHANGES = st.sampled_from(["set", "add", "mul", "view", "transposed", "copy"])
+
+
+@given(st.lists(st.tuples(CHANGES, INDICES), min_size=1, max_size=6))
+def test_any_changes_of_parts_have_the_right_gradient(changes: list[tuple[str, Any]]) -> None:
+    """Assignments and in-place ops on views of views, checked by differences of values."""
+
+    def run(w: Any) -> Any:
+        x = w * 1.0
+        kept = x[1:]  # a view from before the changes must see them
+        for kind, index in changes:
+            part = w[index] * 0.5
+            if kind == "set":
+                x[index] = part
+            elif kind == "add":
+                x[index] += part
+            elif kind == "mul":
+                x[index].mul_(part + 1)
+            elif kind == "view":
+                x.view(-1)[2:5].add_(part.sum())
+            elif kind == "transposed":
+                x.transpose(0, 1)[0].mul_(2)
+            else:
+                x[index].copy_(part)
+        return (x * x).sum() + (kept * kept * kept).sum()
+
+    start = np.arange(1.0, 10.0).reshape(3, 3) / 5
+    w = qgrad.tensor(start, requires_grad=True)
+    run(w).backward()
+    direction = np.cos(np.arange(9.0)).reshape(3, 3)
+    with qgrad.no_grad():
+        up, down = (run(qgrad.tensor(start + eps * direction)).item() for eps in (1e-6, -1e-6))
+    slope = (w.grad.numpy() * direction).sum()
+    np.testing.assert_allclose(slope, (up - down) / 2e-6, rtol=1e-6, atol=1e-6)
+
+
+def test_a_buffer_filled_row_by_row() -> None:
+    """A tensor without history takes over that of what is put into it."""
+    w = leaf(2, 3)
+    rows = qgrad.zeros(2, 2)
+    rows[0] = w * w
+    rows[1] += w
+    assert rows.requires_grad
+    rows.sum().backward()
+    assert w.grad.tolist() == [5, 7]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "text"),
+    [
+        (lambda x, i: x.add_(qgrad.ones(3, 2)), ShapeError, r"add_: the result f32\[3,2\]"),
+        (lambda x, i: i.add_(0.5), DTypeError, "add_: the result is float32, the tensor int64"),
+        (lambda x, i: i.div_(2), DTypeError, "div_: the result is float32"),
+        (lambda x, i: x.__setitem__(0, qgrad.ones(3)), ShapeError, "setitem: "),
+        (lambda x, i: x.__setitem__(7, 1.0), IndexError, "setitem: .*out of bounds"),
+        (lambda x, i: x[:1].expand(5).add_(1), ValueError, "read-only"),
+    ],
+)
+def test_errors(change: Any, error: type[Exception], text: str) -> None:
+    """Results that do not fit are refused, and the tensor is left alone."""
+    x, i = qgrad.ones(2), qgrad.ones(2, dtype=qgrad.int64)
+    with pytest.raises(error, match=text):
+        change(x, i)
+    assert x.tolist() == [1, 1]
+    assert i.tolist() == [1, 1]
+
+
+def test_augmented_assignment_keeps_the_object() -> None:
+    """+= and its kin change the tensor itself, whatever the operand."""
+    x = same = qgrad.tensor([1.0, 2.0])
+    x += 1
+    x -= qgrad.tensor([1.0, 1.0])
+    x *= np.array([2.0, 3.0])
+    x /= 2
+    x **= 2
+    assert x is same
+    assert x.tolist() == [1, 9]
+    i = same = qgrad.tensor([7, 8])
+    i //= 2
+    i %= 3
+    i |= 4
+    assert i is same
+    assert i.tolist() == [4, 5]
+
+
+def test_fills() -> None:
+    """fill_, zero_, copy_, normal_, uniform_ and bernoulli_ change the memory."""
+    x = qgrad.empty(1000)
+    assert x.fill_(3).tolist() == [3] * 1000
+    assert x.zero_().sum().item() == 0
+    assert x.copy_(qgrad.arange(1000)).sum().item() == 499500
+    g = qgrad.Generator().manual_seed(0)
+    assert abs(x.normal_(5.0, 0.5, generator=g).mean().item() - 5) < 0.1
+    assert x.uniform_(2.0, 3.0, generator=g).min().item() >= 2
+    assert set(x.bernoulli_(0.5, generator=g).tolist()) == {0, 1}
