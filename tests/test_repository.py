@@ -138,12 +138,14 @@ import json, os, sys, threading, time
 import numpy
 before = set(sys.modules)
 threads = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 0
+numpy_seconds = time.thread_time()
 start = time.thread_time()
 import qgrad
 seconds = time.thread_time() - start
 tasks = len(os.listdir("/proc/self/task")) if threads else 0
 print(json.dumps({
     "seconds": seconds,
+    "numpy_seconds": numpy_seconds,
     "new": sorted(set(sys.modules) - before),
     "threads": [tasks - threads, threading.active_count() - 1],
 }))
@@ -159,7 +161,7 @@ def probe_import(cache: Path) -> dict[str, Any]:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", IMPORT_PROBE],
-        cwd=ROOT,
+        cwd=cache,  # not the source tree: the installed package is meant
         env=environment,
         capture_output=True,
         text=True,
@@ -178,8 +180,10 @@ def test_import_loads_only_qgrad_and_numpy(tmp_path: Path) -> None:
 
 
 def test_import_is_quick(tmp_path: Path) -> None:
-    """At most 50 ms of CPU time beyond NumPy; a busy machine may need three times as much."""
-    assert min(probe_import(tmp_path)["seconds"] for _ in range(6)) <= 0.150
+    """At most 50 ms of CPU time beyond NumPy, or half of NumPy's where that is slow too."""
+    probes = [probe_import(tmp_path) for _ in range(6)]
+    best = min(probes, key=lambda probe: probe["seconds"])
+    assert best["seconds"] <= max(0.050, best["numpy_seconds"] / 2)
 
 
 UNSAFE_CALLS = {"eval", "exec", "compile", "__import__"}
@@ -277,7 +281,6 @@ def test_readme_code_runs(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, script.name],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
