@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,11 @@ _PASSES_CODES = ("view", "max_pool")  # kinds whose output keeps the codes of th
 
 
 def prepare(
-    model: nn.Module, qconfig_mapping: QConfigMapping | Mapping[str, Any], example_inputs: Any
+    model: nn.Module,
+    qconfig_mapping: QConfigMapping | Mapping[str, Any],
+    example_inputs: Any,
+    *,
+    dynamic_dims: Mapping[int, Sequence[int]] | None = None,
 ) -> PreparedModel:
     """Make a model ready for calibration (quantization after training).
 
@@ -40,6 +44,8 @@ def prepare(
     qconfig_mapping: which QConfig each module gets.
     example_inputs: a Tensor, array or tuple of them, as the model is called with; the batch
     dimension stays free.
+    dynamic_dims: the free dimensions of inputs where they are not the first one alone, as in
+    `trace`: ``{input index: (axes, ...)}``.
 
     Call the result on calibration batches, then `convert` it. Raises ConfigError if a rule of the
     mapping matches nothing, UnsupportedOpError if one matches only what cannot be quantized,
@@ -51,11 +57,15 @@ def prepare(
     ...     y = prepared(batch)
     >>> program = qgrad.quantization.convert(prepared)
     """
-    return _prepare(model, qconfig_mapping, example_inputs, training=False)
+    return _prepare(model, qconfig_mapping, example_inputs, dynamic_dims, training=False)
 
 
 def prepare_qat(
-    model: nn.Module, qconfig_mapping: QConfigMapping | Mapping[str, Any], example_inputs: Any
+    model: nn.Module,
+    qconfig_mapping: QConfigMapping | Mapping[str, Any],
+    example_inputs: Any,
+    *,
+    dynamic_dims: Mapping[int, Sequence[int]] | None = None,
 ) -> PreparedModel:
     """Make a model ready for quantization-aware training.
 
@@ -63,17 +73,17 @@ def prepare_qat(
     have the model's names and values: give them to an optimizer and train as before. In `eval()`
     mode it computes with the integer kernels of the program that `convert` makes from it.
     """
-    return _prepare(model, qconfig_mapping, example_inputs, training=True)
+    return _prepare(model, qconfig_mapping, example_inputs, dynamic_dims, training=True)
 
 
 def _prepare(
-    model: nn.Module, mapping: Any, example_inputs: Any, *, training: bool
+    model: nn.Module, mapping: Any, example_inputs: Any, dynamic_dims: Any, *, training: bool
 ) -> PreparedModel:
     name = "prepare_qat" if training else "prepare"
     mapping = _as_mapping(mapping, name)
     if isinstance(model, PreparedModel):
         raise ConfigError(f"{name}: the model is prepared already; give it the float model")
-    traced = trace(model, example_inputs)
+    traced = trace(model, example_inputs, dynamic_dims=dynamic_dims)
     remove_dead_code(traced.graph)
     assignments = assign(traced.graph, traced, mapping, name)
     plan = _Planner(traced.graph, assignments, name)

@@ -12,6 +12,7 @@ from qgrad.autograd.mode import is_grad_enabled, no_grad
 from qgrad.errors import CalibrationError, DTypeError, QParamError
 from qgrad.graph import GraphModule, evaluate
 from qgrad.graph.ir import Graph, Node
+from qgrad.qparams import QParams
 from qgrad.quantization.fake_quantize import FakeQuantize, FakeQuantized
 from qgrad.quantization.grouping import arguments_of
 from qgrad.quantization.kinds import KINDS, Call, QuantSpec
@@ -171,7 +172,7 @@ class PreparedModel(GraphModule):
         if node.quant is None:
             return _call_op(node, args, kwargs)
         call = self.call(node, args, kwargs, with_output=False)
-        y = KINDS[call.spec.kind].compute(call, _weight_rounding(call))
+        y = KINDS[call.spec.kind].compute(call, _rounding(call))
         if call.spec.output is None:
             return y
         try:
@@ -189,9 +190,15 @@ class PreparedModel(GraphModule):
         except (CalibrationError, QParamError, ValueError) as error:
             raise type(error)(f"{where(node)}: {error}") from None
         if is_grad_enabled() and any(_requires_grad((args, kwargs))):
-            simulated = self._simulate(node, args, kwargs)
+            simulated = self._rounded(node, KINDS[call.spec.kind].compute(call, _rounding(call)))
             return value.attached_to(ops.straight_through(simulated, value))
         return value
+
+    def _rounded(self, node: Node, y: Tensor) -> Tensor:
+        """``y`` rounded to its codes as they are now, differentiable; nothing is observed."""
+        if node.quant.output is None:
+            return y
+        return _fake_quantize(y, self.quantizer(node.quant.output).qparams())
 
     def _observe(self, node: Node, quantizer: FakeQuantize, y: Tensor) -> None:
         try:
@@ -220,14 +227,17 @@ def _unchanged(weight: Tensor) -> Tensor:
     return weight
 
 
-def _weight_rounding(call: Call) -> Callable[[Tensor], Tensor]:
+def _fake_quantize(x: Tensor, qp: QParams) -> Tensor:
+    return ops.fake_quantize(x, qp.scale, qp.zero_point, qp.qmin, qp.qmax, qp.axis)
+
+
+def _rounding(call: Call) -> Callable[[Tensor], Tensor]:
     quantizer = call.weight_quantizer
     if quantizer is None or not quantizer.fake_quant_enabled:
         return _unchanged
 
     def rounded(weight: Tensor) -> Tensor:
-        qp = quantizer.weight_qparams(weight)
-        return ops.fake_quantize(weight, qp.scale, qp.zero_point, qp.qmin, qp.qmax, qp.axis)
+        return _fake_quantize(weight, quantizer.weight_qparams(weight))
 
     return rounded
 
