@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qgrad.nn import functional as F
-from qgrad.nn.functional_loss import check_reduction
+from qgrad.nn.functional.reduction import check_reduction
 from qgrad.nn.module import Module
 from qgrad.tensor import Tensor
 

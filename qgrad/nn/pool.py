@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qgrad import ops
-from qgrad.errors import UnsupportedOpError
+from qgrad.nn import functional as F
 from qgrad.nn.module import Module
 
 __all__ = [
@@ -31,16 +31,22 @@ class _MaxPool(Module):
         ceil_mode: bool = False,
     ) -> None:
         super().__init__()
-        if return_indices:
-            raise UnsupportedOpError(
-                f"{type(self).__name__}: return_indices is True, but only the values can be given."
-            )
         self.kernel_size = kernel_size
         self.stride = kernel_size if stride is None else stride
         self.padding = padding
         self.dilation = dilation
         self.return_indices = return_indices
         self.ceil_mode = ceil_mode
+
+    def _options(self) -> tuple[Any, ...]:
+        return (
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            self.return_indices,
+        )
 
     def extra_repr(self) -> str:
         """The arguments, as the repr shows them."""
@@ -51,23 +57,25 @@ class _MaxPool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    """The largest value of each window over the last dimension: (N, C, L) -> (N, C, L')."""
+    """The largest value of each window over the last dimension: (N, C, L) -> (N, C, L').
+
+    With `return_indices`, a pair of them and of their positions in L.
+    """
 
     def forward(self, input: Any) -> Any:
         """(N, C, L) -> (N, C, L')."""
-        return ops.max_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
-        )
+        return F.max_pool1d(input, *self._options())
 
 
 class MaxPool2d(_MaxPool):
-    """The largest value of each window over the last two: (N, C, H, W) -> (N, C, H', W')."""
+    """The largest value of each window over the last two: (N, C, H, W) -> (N, C, H', W').
+
+    With `return_indices`, a pair of them and of their positions in H * W.
+    """
 
     def forward(self, input: Any) -> Any:
         """(N, C, H, W) -> (N, C, H', W')."""
-        return ops.max_pool2d(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
-        )
+        return F.max_pool2d(input, *self._options())
 
 
 class AvgPool1d(Module):

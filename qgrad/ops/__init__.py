@@ -126,7 +126,7 @@ from qgrad.ops.indexing import (
 )
 from qgrad.ops.loss import binary_cross_entropy
 from qgrad.ops.matmul import linear, linear_shape_error, matmul
-from qgrad.ops.norm import batch_norm, batch_norm_affine, layer_norm
+from qgrad.ops.normalization import batch_norm, batch_norm_affine, layer_norm
 from qgrad.ops.op import Op, op, register_handler, registry
 from qgrad.ops.pad import pad, pad_transpose
 from qgrad.ops.piecewise import hardtanh, prelu, threshold
@@ -178,7 +178,7 @@ from qgrad.ops.shape import (
     transpose,
     unsqueeze,
 )
-from qgrad.ops.softmax import log_softmax, softmax
+from qgrad.ops.softmax import log_softmax, safe_softmax, softmax
 
 __all__ = [
     "Generator",
@@ -325,6 +325,7 @@ __all__ = [
     "rms_norm",
     "round",
     "rsqrt",
+    "safe_softmax",
     "scatter_add",
     "select",
     "selu",

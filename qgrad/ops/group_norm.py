@@ -11,7 +11,7 @@ import numpy as np
 from qgrad import kernels
 from qgrad.errors import ShapeError
 from qgrad.ops.elementwise import is_float32, rsqrt
-from qgrad.ops.norm import batch_norm
+from qgrad.ops.normalization import batch_norm
 from qgrad.ops.op import Value, describe, op
 from qgrad.ops.reduction import mean, sum
 from qgrad.ops.shape import reshape

@@ -13,7 +13,7 @@ from qgrad.ops.promotion import numpy_dtype
 from qgrad.ops.reduction import sum
 from qgrad.ops.shape import normalize_dim
 
-__all__ = ["log_softmax", "softmax"]
+__all__ = ["log_softmax", "safe_softmax", "softmax"]
 
 
 @op(onnx="Softmax", floating=True)
@@ -57,3 +57,17 @@ def _prepare(input: Any, dim: int, dtype: Any) -> tuple[Any, int]:
 
 def _top(input: Any, axis: int) -> Any:
     return np.maximum.reduce(input, axis=axis, keepdims=True) if input.size else 0
+
+
+@op(floating=True)
+def safe_softmax(input: Value, dim: int) -> Value:
+    """The softmax along `dim`, and zeros where all of `input` is -inf: nothing to choose from."""
+    y = softmax.forward(input, dim)
+    axis = normalize_dim(dim, input.ndim)
+    nothing = _top(input, axis) == -np.inf
+    return np.where(nothing, y.dtype.type(0), y) if np.any(nothing) else y
+
+
+@safe_softmax.rule("input")
+def safe_softmax_dinput(g: Value, y: Value, dim: int) -> Value:
+    return softmax_dinput(g, y, dim)

@@ -111,6 +111,19 @@ def rms_norm(d: Draw) -> Call:
     return Call((x, shape, weight, eps), {}, y if weight is None else y * weight)
 
 
+@calls_of("safe_softmax")
+def safe_softmax(d: Draw) -> Call:
+    """Rows of -inf among others."""
+    x = d.array((3, 4))
+    dim = d.dim(2)
+    expected = special.softmax(x, dim)
+    if d.bool():
+        index = (slice(None), 1) if dim % 2 == 0 else 1
+        x = x.copy()
+        x[index], expected[index] = -np.inf, 0
+    return Call((x, dim), {}, expected)
+
+
 @calls_of("feature_dropout")
 def feature_dropout(d: Draw) -> Call:
     """The mask is the same for every call of a test, which seeds the generator."""

@@ -1,8 +1,7 @@
-"""Losses as functions, composed of ops; users find them in `qgrad.nn.functional`."""
+"""Losses between scores of classes and classes, as functions composed of ops."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -11,60 +10,18 @@ from numpy.typing import NDArray
 from qgrad import ops
 from qgrad.boxing import unbox
 from qgrad.errors import DTypeError, ShapeError
+from qgrad.nn.functional.reduction import chosen_reduction, reduced
 
-__all__ = [
-    "binary_cross_entropy_with_logits",
-    "check_reduction",
-    "cross_entropy",
-    "l1_loss",
-    "mse_loss",
-    "nll_loss",
-]
-
-
-def mse_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """(input - target)^2; warns if the shapes differ and so broadcast."""
-    _same_shape("mse_loss", input, target)
-    return _reduced("mse_loss", ops.square(ops.sub(input, target)), reduction)
-
-
-def l1_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
-    """|input - target|; warns if the shapes differ and so broadcast."""
-    _same_shape("l1_loss", input, target)
-    return _reduced("l1_loss", ops.abs(ops.sub(input, target)), reduction)
-
-
-def binary_cross_entropy_with_logits(
-    input: Any,
-    target: Any,
-    weight: Any = None,
-    *,
-    reduction: str = "mean",
-    pos_weight: Any = None,
-) -> Any:
-    """-(pos_weight * t * log sigmoid(x) + (1 - t) * log(1 - sigmoid(x))), times `weight`.
-
-    Computed as (1 - t) * x - (1 + (pos_weight - 1) * t) * logsigmoid(x), which cannot overflow.
-    """
-    where = "binary_cross_entropy_with_logits"
-    if tuple(input.shape) != tuple(target.shape):
-        raise ShapeError(
-            f"{where}: input has shape {tuple(input.shape)}, target {tuple(target.shape)}, but "
-            "they must be the same. Did you forget target.unsqueeze(1) or target.float()?"
-        )
-    log_sigmoid = ops.logsigmoid(input)
-    if pos_weight is not None:
-        log_sigmoid = log_sigmoid * ((pos_weight - 1) * target + 1)
-    loss = (1 - target) * input - log_sigmoid
-    return _reduced(where, loss if weight is None else loss * weight, reduction)
+__all__ = ["cross_entropy", "nll_loss"]
 
 
 def cross_entropy(
     input: Any,
     target: Any,
     weight: Any = None,
-    *,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
@@ -76,6 +33,7 @@ def cross_entropy(
         raise ValueError(
             f"cross_entropy: label_smoothing is {label_smoothing!r}, but must be in [0, 1]."
         )
+    reduction = chosen_reduction("cross_entropy", size_average, reduce, reduction)
     dim = _class_dim("cross_entropy", input)
     log_probs = ops.log_softmax(input, dim)
     if tuple(input.shape) == tuple(target.shape) and unbox(target).dtype.kind == "f":
@@ -89,20 +47,14 @@ def nll_loss(
     input: Any,
     target: Any,
     weight: Any = None,
-    *,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
     """-input[class] for log-probabilities (C), (N, C) or (N, C, ...) and classes."""
+    reduction = chosen_reduction("nll_loss", size_average, reduce, reduction)
     return _class_loss("nll_loss", input, target, weight, ignore_index, reduction, 0.0)
-
-
-def check_reduction(where: str, reduction: str) -> None:
-    """Raise ValueError unless `reduction` is one that losses know."""
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(
-            f"{where}: reduction is {reduction!r}, but must be 'mean', 'sum' or 'none'."
-        )
 
 
 def _class_loss(
@@ -120,7 +72,6 @@ def _class_loss(
         loss = (1 - eps) * -w * logp[target] + eps / C * -sum_c weight[c] * logp[c]
     and the mean divides the sum by the sum of w.
     """
-    check_reduction(where, reduction)
     dim = _class_dim(where, log_probs)
     classes, counted = _checked_classes(where, log_probs, target, dim, ignore_index)
     dtype = unbox(log_probs).dtype
@@ -149,7 +100,6 @@ def _probability_loss(
     log_probs: Any, target: Any, weight: Any, reduction: str, smoothing: float
 ) -> Any:
     """-sum_c weight[c] * target[c] * logp[c]; the mean is over all but the class dimension."""
-    check_reduction("cross_entropy", reduction)
     dim = _class_dim("cross_entropy", log_probs)
     classes = log_probs.shape[dim]
     if smoothing:
@@ -160,7 +110,7 @@ def _probability_loss(
         shape = [-1 if axis == dim else 1 for axis in range(len(log_probs.shape))]
         product = product * weights.reshape(shape).astype(unbox(log_probs).dtype)
     loss = -ops.sum(product, dim)
-    return _reduced("cross_entropy", loss, reduction)
+    return reduced(loss, reduction)
 
 
 def _class_dim(where: str, input: Any) -> int:
@@ -209,20 +159,3 @@ def _class_weights(where: str, weight: Any, classes: int) -> NDArray[Any]:
             f"{classes} classes."
         )
     return array
-
-
-def _same_shape(where: str, input: Any, target: Any) -> None:
-    if tuple(input.shape) != tuple(target.shape):
-        warnings.warn(
-            f"{where}: input has shape {tuple(input.shape)}, target {tuple(target.shape)}: they "
-            "broadcast, which is rarely meant. Reshape one of them.",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _reduced(where: str, loss: Any, reduction: str) -> Any:
-    check_reduction(where, reduction)
-    if reduction == "none":
-        return loss
-    return ops.mean(loss) if reduction == "mean" else ops.sum(loss)
