@@ -234,9 +234,29 @@ def conv2d_dinput(
         forward = conv2d_dinput.forward
         return forward(grad[None], weight, batched, stride, padding, dilation, groups)[0]
     geometry = _geometry("conv2d", shape, weight.shape, stride, padding, dilation, groups)
+    pads = _transposed_pads(geometry)
+    if is_float32(grad) and is_float32(weight) and geometry.stride == (1, 1) and min(pads) >= 0:
+        flipped = _transposed_weight(weight, groups)
+        return kernels.conv2d_f32(
+            grad, flipped, pads=pads, dilation=geometry.dilation, groups=groups
+        )
     rows = weight.reshape(groups, weight.shape[0] // groups, -1)
     columns = multiply(rows.swapaxes(1, 2), _grouped(grad, groups))
     return _add_columns(columns, tuple(shape), geometry)
+
+
+def _transposed_pads(geometry: _Geometry) -> tuple[int, int, int, int]:
+    """The padding with which a convolution of stride 1 gives the input's size back."""
+    (kh, kw), _, (top, bottom, left, right), (dh, dw), _ = geometry
+    tall, wide = dh * (kh - 1), dw * (kw - 1)
+    return tall - top, tall - bottom, wide - left, wide - right
+
+
+def _transposed_weight(weight: Any, groups: int) -> Any:
+    """[O, C/groups, KH, KW] turned by half a turn, as [C, O/groups, KH, KW]."""
+    outputs, inputs, kh, kw = weight.shape
+    grouped = weight[:, :, ::-1, ::-1].reshape(groups, outputs // groups, inputs, kh, kw)
+    return grouped.swapaxes(1, 2).reshape(groups * inputs, outputs // groups, kh, kw)
 
 
 @conv2d_dinput.rule("grad")
