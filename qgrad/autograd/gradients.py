@@ -11,6 +11,7 @@ from qgrad.autograd import engine
 from qgrad.autograd.record import make, refresh
 from qgrad.autograd.variable import Node, Variable
 from qgrad.errors import ShapeError
+from qgrad.symbolic import gradient as symbolic
 
 __all__ = ["backward", "grad"]
 
@@ -57,7 +58,12 @@ def grad(
     >>> x = qgrad.tensor(3.0, requires_grad=True)
     >>> qgrad.autograd.grad(x * x, x)
     (tensor(6.),)
+
+    Of SymFloats the derivatives are SymFloats, and always differentiable again; one that the
+    outputs do not depend on has derivative 0.
     """
+    if symbolic.is_symbolic(outputs) or symbolic.is_symbolic(inputs):
+        return symbolic.grad(outputs, inputs, grad_outputs, allow_unused)
     targets = _listed(inputs)
     roots = _roots("grad", _listed(outputs), grad_outputs, create_graph)
     retain = create_graph if retain_graph is None else retain_graph
@@ -157,9 +163,7 @@ def _gradients(
             state.sums[leaf] = engine.run_hooks(leaf._hooks, g)
             state.owned.discard(leaf)
     # A leaf's sum may be an array that others refer to; what the user gets must be its own.
-    return [
-        captures[p] if isinstance(p, Node) else _own(state, p) for p in places
-    ]
+    return [captures[p] if isinstance(p, Node) else _own(state, p) for p in places]
 
 
 def _own(state: engine.Gradients, leaf: Variable) -> Any:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from qgrad.symbolic.gradient import grad, is_symbolic
+from qgrad.symbolic.guards import Guard
+from qgrad.symbolic.record import run_on_symbols
+from qgrad.symbolic.sensitivity import Sensitivity, SensitivityRow, sensitivity
 from qgrad.symbolic.size import (
     Expr,
     OnCompare,
@@ -15,17 +19,28 @@ from qgrad.symbolic.size import (
     is_size,
     rename_dims,
 )
+from qgrad.symbolic.value import Symbolic, SymBool, SymFloat
 
 __all__ = [
     "Expr",
+    "Guard",
     "OnCompare",
+    "Sensitivity",
+    "SensitivityRow",
+    "SymBool",
+    "SymFloat",
     "SymInt",
+    "Symbolic",
     "compare_exprs",
     "dims_of",
     "evaluate_expr",
     "expr_of",
     "expr_to_json",
     "format_expr",
+    "grad",
     "is_size",
+    "is_symbolic",
     "rename_dims",
+    "run_on_symbols",
+    "sensitivity",
 ]
