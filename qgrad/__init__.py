@@ -239,7 +239,7 @@ from qgrad.storage import (
     TypedStorage,
     UntypedStorage,
 )
-from qgrad.symbolic import SymInt
+from qgrad.symbolic import SymBool, SymFloat, SymInt, sensitivity
 from qgrad.tensor import Tensor
 from qgrad.version import __version__
 
@@ -292,6 +292,8 @@ __all__ = [
     "QUInt4x2Storage",
     "QUInt8Storage",
     "ShortStorage",
+    "SymBool",
+    "SymFloat",
     "SymInt",
     "Tensor",
     "TypedStorage",
@@ -465,6 +467,7 @@ __all__ = [
     "seed",
     "select",
     "selu",
+    "sensitivity",
     "set_default_dtype",
     "set_grad_enabled",
     "short",

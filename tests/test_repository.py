@@ -79,6 +79,7 @@ OPTIONAL = {
     "safetensors",
     "scipy",
     "sklearn",
+    "sympy",
     "torch",
     "tqdm",
 }
