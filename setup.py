@@ -26,6 +26,7 @@ FLAGS = [
     "-Wextra",
     "-Wno-uninitialized",  # g++ 12 reports both inside its own intrinsics
     "-Wno-maybe-uninitialized",
+    "-Wno-unknown-warning-option",  # clang has never heard of the last one
 ]
 
 

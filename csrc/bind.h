@@ -1,7 +1,7 @@
 // What every bind.cpp needs: array arguments that are what they claim, and results.
 //
-// The Python door (qgrad/kernels) explains errors to users; the checks here only keep wrong calls of the
-// extension itself from reading out of bounds.
+// The Python door (qgrad/kernels) explains errors to users; the checks here only keep wrong calls
+// of the extension itself from reading out of bounds.
 #pragma once
 
 #include <pybind11/numpy.h>

@@ -1,4 +1,5 @@
-// The extension module qgrad._core: one bind call per kernel folder, and the choice of instruction set.
+// The extension module qgrad._core: one bind call per kernel folder, and the choice of instruction
+// set.
 
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>

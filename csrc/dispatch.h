@@ -5,8 +5,9 @@
 
 namespace qg {
 
-// One per kernel. `Variant` is what an ISA file provides: a struct of function pointers and constants.
-// The array is constant-initialised, so ISA files may register during static initialisation in any order.
+// One per kernel. `Variant` is what an ISA file provides: a struct of function pointers and
+// constants. The array is constant-initialised, so ISA files may register during static
+// initialisation in any order.
 template <class Variant>
 class Dispatch {
  public:
@@ -30,7 +31,8 @@ class Dispatch {
   const Variant* variants_[kIsaCount] = {};
 };
 
-// What an ISA file ends with, outside of its target region: `const Register r(gemm_s8, Isa::avx2, &variant);`
+// What an ISA file ends with, outside of its target region: `const Register r(gemm_s8, Isa::avx2,
+// &variant);`
 template <class Variant>
 struct Register {
   Register(Dispatch<Variant>& kernel, Isa isa, const Variant* variant) { kernel.add(isa, variant); }

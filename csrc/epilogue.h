@@ -8,8 +8,8 @@
 
 namespace qg {
 
-// bias - zx * sum of weights: moves x's zero point out of the inner loop. Neither it nor any later partial
-// sum leaves int32, because depth * 255 * 128 + |bias| does not.
+// bias - zx * sum of weights: moves x's zero point out of the inner loop. Neither it nor any later
+// partial sum leaves int32, because depth * 255 * 128 + |bias| does not.
 inline int32_t folded_bias(int32_t bias, int64_t weight_sum, ptrdiff_t depth, int32_t zx) {
   const int64_t magnitude = bias < 0 ? -int64_t{bias} : int64_t{bias};
   if (depth > (INT32_MAX - magnitude) / (255 * 128)) {

@@ -22,7 +22,8 @@ class FloatEnvironment {
   }
 
  private:
-  static constexpr uint32_t kChanging = 0xE040;  // flush to zero, rounding control, denormals are zero
+  static constexpr uint32_t kChanging =
+      0xE040;  // flush to zero, rounding control, denormals are zero
   uint32_t saved_;
 #elif defined(__aarch64__)
   FloatEnvironment() {

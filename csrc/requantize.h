@@ -1,10 +1,11 @@
-// The only rounding of accumulators to codes, for every instruction set. Included inside a set's namespace,
-// after its vocabulary; the meaning is requantize() of qgrad/qparams.py.
+// The only rounding of accumulators to codes, for every instruction set. Included inside a set's
+// namespace, after its vocabulary; the meaning is requantize() of qgrad/qparams.py.
 //
 //   q = rne(clamp(float32(acc) * mult, qmin - zy, qmax - zy)) + zy
 //
-// The multiplier is finite, so nothing here is NaN; the product may be infinite and is clamped. The bounds
-// are integers, so clamping before rounding gives the same codes as after it and never leaves int32.
+// The multiplier is finite, so nothing here is NaN; the product may be infinite and is clamped. The
+// bounds are integers, so clamping before rounding gives the same codes as after it and never
+// leaves int32.
 
 struct Requantizer {
   F32 low, high;

@@ -30,6 +30,30 @@ def dequantize(codes: NDArray[Any], scale: F32, zero_point: I32, axis: int) -> F
 def gemm_s8(
     x: U8, w: S8, bias: I32, mult: F32, zx: int, zy: int, qmin: int, qmax: int
 ) -> U8: ...
+
+class PackedGemm:
+    def __init__(
+        self, w: S8, bias: I32, mult: F32, zx: int, zy: int, qmin: int, qmax: int
+    ) -> None: ...
+    def run(self, x: U8) -> U8: ...
+
+class PackedConv:
+    def __init__(
+        self,
+        w: S8,
+        bias: I32,
+        mult: F32,
+        zx: int,
+        zy: int,
+        qmin: int,
+        qmax: int,
+        stride: Pair,
+        pads: tuple[int, int, int, int],
+        dilation: Pair,
+        groups: int,
+    ) -> None: ...
+    def run(self, x: U8) -> U8: ...
+
 def conv2d_s8(
     x: U8,
     w: S8,

@@ -19,8 +19,8 @@ inline const PoolWindow* pool_windows(const Array<int32_t>& triples, ptrdiff_t s
   for (ptrdiff_t i = 0; i < triples.shape(0); ++i) {
     const PoolWindow& window = windows[i];
     // `stop + step` must fit too: the loops step past `stop`.
-    require(0 <= window.start && window.start < window.stop && window.stop <= size && 1 <= window.step &&
-                window.step <= INT32_MAX - window.stop,
+    require(0 <= window.start && window.start < window.stop && window.stop <= size &&
+                1 <= window.step && window.step <= INT32_MAX - window.stop,
             "windows with 0 <= start < stop <= size and step >= 1");
   }
   return windows;

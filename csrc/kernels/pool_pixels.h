@@ -8,8 +8,8 @@ namespace qg {
 
 // Calls pixel(image, oy, ox, y) for the output pixels [begin, end), counted over the whole batch.
 template <class Pixel>
-void for_each_pixel(const Images& x, const PoolGrid& grid, uint8_t* y, ptrdiff_t begin, ptrdiff_t end,
-                    Pixel pixel) {
+void for_each_pixel(const Images& x, const PoolGrid& grid, uint8_t* y, ptrdiff_t begin,
+                    ptrdiff_t end, Pixel pixel) {
   const ptrdiff_t per_image = grid.out_h * grid.out_w;
   for (ptrdiff_t i = begin; i < end; ++i) {
     const ptrdiff_t image = i / per_image, within = i % per_image;

@@ -4,15 +4,15 @@
 #if defined(__x86_64__)
 #define QG_HAVE_AVX512VNNI 1
 
+#include <immintrin.h>
 #include <cstddef>
 #include <cstdint>
-#include <immintrin.h>
 
 #include "simd/region.h"
 
-#define QG_BEGIN_AVX512VNNI                                                      \
-  QG_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma")           \
-  namespace qg::avx512vnni {                                                     \
+#define QG_BEGIN_AVX512VNNI                                            \
+  QG_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,fma") \
+  namespace qg::avx512vnni {                                           \
   namespace {
 #define QG_END_AVX512VNNI \
   }                       \
@@ -77,13 +77,19 @@ QG_INLINE bool any(I32 flags) { return _mm512_test_epi32_mask(flags, flags) != 0
 
 QG_INLINE U8 splat_codes(uint32_t four) { return _mm512_set1_epi32(static_cast<int32_t>(four)); }
 
-QG_INLINE U8 load_codes(const uint8_t* p, ptrdiff_t n) { return _mm512_maskz_loadu_epi8(first64(n), p); }
-QG_INLINE void store_codes(uint8_t* p, U8 v, ptrdiff_t n) { _mm512_mask_storeu_epi8(p, first64(n), v); }
+QG_INLINE U8 load_codes(const uint8_t* p, ptrdiff_t n) {
+  return _mm512_maskz_loadu_epi8(first64(n), p);
+}
+QG_INLINE void store_codes(uint8_t* p, U8 v, ptrdiff_t n) {
+  _mm512_mask_storeu_epi8(p, first64(n), v);
+}
 QG_INLINE U8 max_codes(U8 a, U8 b) { return _mm512_max_epu8(a, b); }
 
 // Inline assembly, because g++ 12 keeps the accumulators of a 6x64 tile on the stack when they are
 // operands of _mm512_dpbusd_epi32, at less than half the speed.
-QG_INLINE void dot(I32& acc, U8 a, S8 b) { asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b)); }
+QG_INLINE void dot(I32& acc, U8 a, S8 b) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+}
 QG_INLINE void pin(I32& acc) { asm("" : "+v"(acc)); }
 
 // The byte and word unpacks below work inside 128-bit quarters, and packs/packus undo exactly that.
@@ -93,8 +99,8 @@ constexpr uint8_t kChannelOfLane[4 * kLanes] = {
     8,  9,  10, 11, 24, 25, 26, 27, 40, 41, 42, 43, 56, 57, 58, 59,  //
     12, 13, 14, 15, 28, 29, 30, 31, 44, 45, 46, 47, 60, 61, 62, 63};
 
-QG_INLINE void interleave(const uint8_t* const* pixels, ptrdiff_t stride, ptrdiff_t offset, ptrdiff_t n,
-                          U8 (&out)[4]) {
+QG_INLINE void interleave(const uint8_t* const* pixels, ptrdiff_t stride, ptrdiff_t offset,
+                          ptrdiff_t n, U8 (&out)[4]) {
   const __mmask64 mask = first64(n);
   const U8 p0 = _mm512_maskz_loadu_epi8(mask, pixels[0] + offset);
   const U8 p1 = _mm512_maskz_loadu_epi8(mask, pixels[stride] + offset);
@@ -119,7 +125,8 @@ QG_INLINE void store_interleaved(uint8_t* p, const I32 (&v)[4], ptrdiff_t n) {
 template <int NV>
 QG_INLINE void store_columns(uint8_t* p, const I32 (&v)[NV], ptrdiff_t n) {
   const I32 zero = _mm512_setzero_si512();
-  const I32 v1 = NV > 1 ? v[1 % NV] : zero, v2 = NV > 2 ? v[2 % NV] : zero, v3 = NV > 3 ? v[3 % NV] : zero;
+  const I32 v1 = NV > 1 ? v[1 % NV] : zero, v2 = NV > 2 ? v[2 % NV] : zero,
+            v3 = NV > 3 ? v[3 % NV] : zero;
   const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
   const __m512i codes = _mm512_permutexvar_epi32(order, pack_quarters(v[0], v1, v2, v3));
   _mm512_mask_storeu_epi8(p, first64(n), codes);

@@ -1,6 +1,6 @@
-// Target regions: code between QG_TARGET_BEGIN and QG_TARGET_END may use the named features, and nothing
-// outside may. setuptools has no per-file flags, and flags would let inline functions of a faster build
-// leak into code that runs everywhere.
+// Target regions: code between QG_TARGET_BEGIN and QG_TARGET_END may use the named features, and
+// nothing outside may. setuptools has no per-file flags, and flags would let inline functions of a
+// faster build leak into code that runs everywhere.
 #pragma once
 
 #define QG_PRAGMA(text) _Pragma(#text)

@@ -1,7 +1,7 @@
 // The vocabulary without any instruction set: 128-bit vectors of the compiler's own, for every CPU.
 //
-// Each name means the same in csrc/simd/<isa>.h, only kLanes differs. A trailing count n (1 <= n <= kLanes)
-// reads or writes that many elements and nothing behind them; the other lanes read as 0.
+// Each name means the same in csrc/simd/<isa>.h, only kLanes differs. A trailing count n (1 <= n <=
+// kLanes) reads or writes that many elements and nothing behind them; the other lanes read as 0.
 #pragma once
 
 #include <cmath>
@@ -11,7 +11,7 @@
 
 #include "simd/region.h"
 
-#define QG_BEGIN_SCALAR \
+#define QG_BEGIN_SCALAR  \
   namespace qg::scalar { \
   namespace {
 #define QG_END_SCALAR \
@@ -31,7 +31,7 @@ typedef int16_t Pairs __attribute__((vector_size(16)));
 typedef uint8_t QuarterU8 __attribute__((vector_size(4)));
 typedef int8_t QuarterS8 __attribute__((vector_size(4)));
 
-// Moving ---------------------------------------------------------------------------------------------
+// --- Moving
 
 template <class Vector, class T>
 QG_INLINE Vector read(const T* p, ptrdiff_t n) {
@@ -76,7 +76,7 @@ QG_INLINE void narrow(uint8_t* p, I32 v, ptrdiff_t n = kLanes) {
   write(p, __builtin_convertvector(v, QuarterU8), n);
 }
 
-// Arithmetic: every operation rounds once, to nearest even ---------------------------------------------
+// --- Arithmetic: every operation rounds once, to nearest even
 
 QG_INLINE I32 add(I32 a, I32 b) { return a + b; }
 QG_INLINE I32 sub(I32 a, I32 b) { return a - b; }
@@ -86,7 +86,8 @@ QG_INLINE F32 min(F32 a, F32 b) { return a < b ? a : b; }
 QG_INLINE F32 max(F32 a, F32 b) { return a > b ? a : b; }
 QG_INLINE F32 fma(F32 a, F32 b, F32 c) {
   F32 y = {};
-  QG_UNROLL for (int i = 0; i < kLanes; ++i) y[i] = std::fma(a[i], b[i], c[i]);
+  QG_UNROLL
+  for (int i = 0; i < kLanes; ++i) y[i] = std::fma(a[i], b[i], c[i]);
   return y;
 }
 QG_INLINE F32 to_float(I32 v) { return __builtin_convertvector(v, F32); }
@@ -98,11 +99,11 @@ QG_INLINE I32 round_to_int(F32 v) {
   return reinterpret_cast<I32>(shifted) - reinterpret_cast<I32>(magic);
 }
 
-// A lane that is not NaN, or all of `flags` that were set already: nan_flags(...) != 0 if there was one.
+// `flags`, with every lane set where v is NaN; any() asks whether one was.
 QG_INLINE I32 flag_nan(I32 flags, F32 v) { return flags | (v != v); }
 QG_INLINE bool any(I32 flags) { return (flags[0] | flags[1] | flags[2] | flags[3]) != 0; }
 
-// Dot products ---------------------------------------------------------------------------------------
+// --- Dot products
 
 // Four codes in every lane.
 QG_INLINE U8 splat_codes(uint32_t four) {
@@ -127,40 +128,47 @@ QG_INLINE U8 max_codes(U8 a, U8 b) { return a > b ? a : b; }
 // Keeps an accumulator in a register where a compiler would not.
 QG_INLINE void pin(I32&) {}
 
-// Codes of 4 * kLanes channels at each of four pixels -> out[v] holds the four pixels' codes of channel
-// kChannelOfLane[v * kLanes + l] in lane l. store_interleaved takes lanes in that order.
-constexpr uint8_t kChannelOfLane[4 * kLanes] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+// Codes of 4 * kLanes channels at each of four pixels -> out[v] holds the four pixels' codes of
+// channel kChannelOfLane[v * kLanes + l] in lane l. store_interleaved takes lanes in that order.
+constexpr uint8_t kChannelOfLane[4 * kLanes] = {0, 1, 2,  3,  4,  5,  6,  7,
+                                                8, 9, 10, 11, 12, 13, 14, 15};
 
 QG_INLINE U8 zip_low(U8 a, U8 b) {
   return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 QG_INLINE U8 zip_high(U8 a, U8 b) {
-  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
+                                 31);
 }
-QG_INLINE Pairs zip_low(Pairs a, Pairs b) {
-  return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+QG_INLINE U8 zip_low_pairs(U8 a, U8 b) {
+  const Pairs x = reinterpret_cast<Pairs>(a), y = reinterpret_cast<Pairs>(b);
+  return reinterpret_cast<U8>(__builtin_shufflevector(x, y, 0, 8, 1, 9, 2, 10, 3, 11));
 }
-QG_INLINE Pairs zip_high(Pairs a, Pairs b) {
-  return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+QG_INLINE U8 zip_high_pairs(U8 a, U8 b) {
+  const Pairs x = reinterpret_cast<Pairs>(a), y = reinterpret_cast<Pairs>(b);
+  return reinterpret_cast<U8>(__builtin_shufflevector(x, y, 4, 12, 5, 13, 6, 14, 7, 15));
 }
 
-QG_INLINE void interleave(const uint8_t* const* pixels, ptrdiff_t stride, ptrdiff_t offset, ptrdiff_t n,
-                          U8 (&out)[4]) {
-  const U8 p0 = read<U8>(pixels[0] + offset, n), p1 = read<U8>(pixels[stride] + offset, n);
-  const U8 p2 = read<U8>(pixels[2 * stride] + offset, n), p3 = read<U8>(pixels[3 * stride] + offset, n);
+QG_INLINE void interleave(const uint8_t* const* pixels, ptrdiff_t stride, ptrdiff_t offset,
+                          ptrdiff_t n, U8 (&out)[4]) {
+  const U8 p0 = read<U8>(pixels[0] + offset, n);
+  const U8 p1 = read<U8>(pixels[stride] + offset, n);
+  const U8 p2 = read<U8>(pixels[2 * stride] + offset, n);
+  const U8 p3 = read<U8>(pixels[3 * stride] + offset, n);
   const U8 low01 = zip_low(p0, p1), high01 = zip_high(p0, p1);
   const U8 low23 = zip_low(p2, p3), high23 = zip_high(p2, p3);
-  out[0] = reinterpret_cast<U8>(zip_low(reinterpret_cast<Pairs>(low01), reinterpret_cast<Pairs>(low23)));
-  out[1] = reinterpret_cast<U8>(zip_high(reinterpret_cast<Pairs>(low01), reinterpret_cast<Pairs>(low23)));
-  out[2] = reinterpret_cast<U8>(zip_low(reinterpret_cast<Pairs>(high01), reinterpret_cast<Pairs>(high23)));
-  out[3] = reinterpret_cast<U8>(zip_high(reinterpret_cast<Pairs>(high01), reinterpret_cast<Pairs>(high23)));
+  out[0] = zip_low_pairs(low01, low23);
+  out[1] = zip_high_pairs(low01, low23);
+  out[2] = zip_low_pairs(high01, high23);
+  out[3] = zip_high_pairs(high01, high23);
 }
 
 QG_INLINE void store_interleaved(uint8_t* p, const I32 (&v)[4], ptrdiff_t n) {
   struct {
     QuarterU8 quarters[4];
   } codes;
-  QG_UNROLL for (int i = 0; i < 4; ++i) codes.quarters[i] = __builtin_convertvector(v[i], QuarterU8);
+  QG_UNROLL
+  for (int i = 0; i < 4; ++i) codes.quarters[i] = __builtin_convertvector(v[i], QuarterU8);
   write(p, codes, n);
 }
 
@@ -170,7 +178,8 @@ QG_INLINE void store_columns(uint8_t* p, const I32 (&v)[NV], ptrdiff_t n) {
   struct {
     QuarterU8 quarters[NV];
   } codes;
-  QG_UNROLL for (int i = 0; i < NV; ++i) codes.quarters[i] = __builtin_convertvector(v[i], QuarterU8);
+  QG_UNROLL
+  for (int i = 0; i < NV; ++i) codes.quarters[i] = __builtin_convertvector(v[i], QuarterU8);
   write(p, codes, n);
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import qgrad
-from qgrad import kernels
+from qgrad import _core, kernels
 
 ROOT = str(Path(qgrad.__file__).parents[1])
 
@@ -59,6 +59,16 @@ def test_set_isa_refuses_unknown_names() -> None:
     with pytest.raises(ValueError, match=r"^set_isa: 'neon9' is no instruction set .* scalar"):
         kernels.set_isa("neon9")
     assert kernels.isa() == before
+
+
+def test_the_chosen_set_is_what_runs() -> None:
+    """Dispatch follows set_isa: wider vectors do more multiplications in one round."""
+    before, work = kernels.isa(), []
+    for name in kernels.available_isas():
+        kernels.set_isa(name)
+        work.append(_core.dot_peak(1)[0])
+    kernels.set_isa(before)
+    assert sorted(set(work)) == work
 
 
 def test_features_explain_the_choice() -> None:

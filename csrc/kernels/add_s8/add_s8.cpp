@@ -14,11 +14,12 @@ AddTerms add_terms(const AddOperand& a, const AddOperand& b, float sy, const Out
 
 bool add_terms_usable(const AddTerms& terms) {
   const float most_b = std::fma(255.0f, terms.rb, terms.c);
-  return std::isfinite(terms.c) && std::isfinite(most_b) && std::isfinite(std::fma(255.0f, terms.ra, most_b));
+  return std::isfinite(terms.c) && std::isfinite(most_b) &&
+         std::isfinite(std::fma(255.0f, terms.ra, most_b));
 }
 
-void add_s8(const uint8_t* a, const uint8_t* b, ptrdiff_t n, const AddTerms& terms, const OutputCodes& out,
-            uint8_t* y) {
+void add_s8(const uint8_t* a, const uint8_t* b, ptrdiff_t n, const AddTerms& terms,
+            const OutputCodes& out, uint8_t* y) {
   add_s8_variants.get().add(a, b, n, terms, out, y);
 }
 

@@ -1,5 +1,5 @@
-#include "kernels/add_s8/add_s8.h"
 #include "simd/avx512vnni.h"
+#include "kernels/add_s8/add_s8.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

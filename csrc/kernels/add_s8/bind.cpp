@@ -8,14 +8,13 @@
 namespace qg {
 namespace {
 
-Array<uint8_t> add_arrays(const Array<uint8_t>& a, const Array<uint8_t>& b, float sa, int32_t za, float sb,
-                          int32_t zb, float sy, int32_t zy, int32_t qmin, int32_t qmax) {
+Array<uint8_t> add_arrays(const Array<uint8_t>& a, const Array<uint8_t>& b, float sa, int32_t za,
+                          float sb, int32_t zb, float sy, int32_t zy, int32_t qmin, int32_t qmax) {
   require(a.ndim() == b.ndim() && std::equal(a.shape(), a.shape() + a.ndim(), b.shape()),
           "a and b of one shape");
   const OutputCodes out = output_codes(zy, qmin, qmax);
   const FloatEnvironment defaults;
-  const AddTerms terms =
-      add_terms({sa, input_zero_point(za)}, {sb, input_zero_point(zb)}, sy, out);
+  const AddTerms terms = add_terms({sa, input_zero_point(za)}, {sb, input_zero_point(zb)}, sy, out);
   require(add_terms_usable(terms), "scales whose quotients are finite");
   Array<uint8_t> result = new_array<uint8_t>({a.shape(), a.shape() + a.ndim()});
   const uint8_t *first = a.data(), *second = b.data();

@@ -9,8 +9,8 @@ QG_INLINE I32 add_codes(I32 a, I32 b, const Adder& t) {
   return round_to_int(min(max(sum, t.low), t.high));
 }
 
-void add(const uint8_t* a, const uint8_t* b, ptrdiff_t n, const AddTerms& terms, const OutputCodes& out,
-         uint8_t* y) {
+void add(const uint8_t* a, const uint8_t* b, ptrdiff_t n, const AddTerms& terms,
+         const OutputCodes& out, uint8_t* y) {
   Adder t;
   t.ra = splat(terms.ra);
   t.rb = splat(terms.rb);

@@ -1,5 +1,5 @@
-#include "kernels/add_s8/add_s8.h"
 #include "simd/scalar.h"
+#include "kernels/add_s8/add_s8.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/add_s8/generic.h"

@@ -6,8 +6,8 @@ namespace qg {
 
 Dispatch<AvgPoolS8Variant> avg_pool_s8_variants;
 
-void avg_pool_s8(const Images& x, const PoolGrid& grid, const AvgPoolScales& scales, const OutputCodes& out,
-                 uint8_t* y, ptrdiff_t begin, ptrdiff_t end) {
+void avg_pool_s8(const Images& x, const PoolGrid& grid, const AvgPoolScales& scales,
+                 const OutputCodes& out, uint8_t* y, ptrdiff_t begin, ptrdiff_t end) {
   const AvgPoolS8Variant& variant = avg_pool_s8_variants.get();
   for_each_pixel(x, grid, y, begin, end,
                  [&](const uint8_t* image, ptrdiff_t oy, ptrdiff_t ox, uint8_t* pixel) {

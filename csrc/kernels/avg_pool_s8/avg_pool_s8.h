@@ -1,7 +1,8 @@
-// y[b][oy][ox][c] = requantize(sum (x[b][iy][ix][c] - zx), mult) over iy in rows[oy], ix in cols[ox]
+// y[b][oy][ox][c] = requantize(sum (x[b][iy][ix][c] - zx), mult) over iy in rows[oy], ix in
+// cols[ox]
 //
-// mult = sx / (sy * float32(row_div[oy] * col_div[ox])), float32. x u8 [batch][h][w][channels]. A window of
-// fewer than 2^31 / 255 pixels, else the sum could leave int32.
+// mult = sx / (sy * float32(row_div[oy] * col_div[ox])), float32. x u8 [batch][h][w][channels]. A
+// window of fewer than 2^31 / 255 pixels, else the sum could leave int32.
 #pragma once
 
 #include "codes.h"
@@ -20,9 +21,10 @@ struct AvgPoolScales {
 
 constexpr int64_t kMaxAvgPoolPixels = 8000000;
 
-// Output pixels [begin, end), counted over the whole batch; disjoint ranges may run on different threads.
-void avg_pool_s8(const Images& x, const PoolGrid& grid, const AvgPoolScales& scales, const OutputCodes& out,
-                 uint8_t* y, ptrdiff_t begin, ptrdiff_t end);
+// Output pixels [begin, end), counted over the whole batch; disjoint ranges may run on different
+// threads.
+void avg_pool_s8(const Images& x, const PoolGrid& grid, const AvgPoolScales& scales,
+                 const OutputCodes& out, uint8_t* y, ptrdiff_t begin, ptrdiff_t end);
 
 struct AvgPoolS8Variant {
   // One output pixel of the image at `image`; `bias` is -count * zx.

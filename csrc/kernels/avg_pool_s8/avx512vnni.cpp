@@ -1,5 +1,5 @@
-#include "kernels/avg_pool_s8/avg_pool_s8.h"
 #include "simd/avx512vnni.h"
+#include "kernels/avg_pool_s8/avg_pool_s8.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

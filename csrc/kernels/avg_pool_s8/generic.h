@@ -13,8 +13,8 @@ QG_INLINE I32 window_sum(const uint8_t* pixels, const Images& x, const PoolWindo
   return sum;
 }
 
-void pool(const uint8_t* image, const Images& x, const PoolWindow& row, const PoolWindow& col, int32_t bias,
-          float mult, const OutputCodes& out, uint8_t* y) {
+void pool(const uint8_t* image, const Images& x, const PoolWindow& row, const PoolWindow& col,
+          int32_t bias, float mult, const OutputCodes& out, uint8_t* y) {
   Requantizer requantizer;
   set_requantizer(requantizer, out);
   for (ptrdiff_t c = 0; c < x.channels; c += kLanes) {

@@ -1,5 +1,5 @@
-#include "kernels/avg_pool_s8/avg_pool_s8.h"
 #include "simd/scalar.h"
+#include "kernels/avg_pool_s8/avg_pool_s8.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/avg_pool_s8/generic.h"

@@ -34,7 +34,8 @@ struct Images {
 };
 
 // For output pixels [begin, begin + count), counted over the whole batch, and every tap t:
-// rows[t * count + i] = the input pixel under tap t of output pixel begin + i, or `padding` outside.
+// rows[t * count + i] = the input pixel under tap t of output pixel begin + i, or `padding`
+// outside.
 void window_rows(const ConvSpec& spec, const Images& x, const uint8_t* padding, ptrdiff_t begin,
                  ptrdiff_t count, const uint8_t** rows);
 

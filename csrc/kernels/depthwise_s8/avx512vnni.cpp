@@ -1,5 +1,5 @@
-#include "kernels/depthwise_s8/variant.h"
 #include "simd/avx512vnni.h"
+#include "kernels/depthwise_s8/variant.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

@@ -1,4 +1,5 @@
-// y[b][oy][ox][c] = requantize(bias[c] + sum_t (x[b][pixel under tap t][c] - zx) * w[c][t], mult[c])
+// y[b][oy][ox][c] = requantize(bias[c] + sum_t (x[b][pixel under tap t][c] - zx) * w[c][t],
+// mult[c])
 //
 // The convolution with one input and one output channel per group; x and y are u8 [B][H][W][C].
 #pragma once
@@ -12,8 +13,8 @@ namespace qg {
 class PackedDepthwise {
  public:
   // weights s8 [C][kernel_h][kernel_w], bias s32 [C], mult f32 [C]; throws like PackedWeights.
-  PackedDepthwise(const ConvSpec& spec, const int8_t* weights, const int32_t* bias, const float* mult,
-                  int32_t zx, const OutputCodes& out);
+  PackedDepthwise(const ConvSpec& spec, const int8_t* weights, const int32_t* bias,
+                  const float* mult, int32_t zx, const OutputCodes& out);
 
   // As PackedConv::run.
   void run(const Images& x, uint8_t* y, ptrdiff_t begin, ptrdiff_t end, uint8_t* scratch) const;

@@ -18,30 +18,37 @@ QG_INLINE void multiply_pixels(const DepthwiseBlock& block, const DepthwisePanel
   const int8_t* weights = w.weights + block.channel * w.tap_groups * 4;
   const uint8_t* const* rows = block.rows;
   I32 acc[Pixels][4];
-  QG_UNROLL for (int p = 0; p < Pixels; ++p) {
-    QG_UNROLL for (int v = 0; v < 4; ++v) acc[p][v] = load(w.bias + block.channel + v * kLanes);
+  QG_UNROLL
+  for (int p = 0; p < Pixels; ++p) {
+    QG_UNROLL
+    for (int v = 0; v < 4; ++v) acc[p][v] = load(w.bias + block.channel + v * kLanes);
   }
   for (ptrdiff_t g = 0; g < w.tap_groups; ++g, rows += 4 * block.count, weights += group) {
-    QG_UNROLL for (int p = 0; p < Pixels; ++p) {
+    QG_UNROLL
+    for (int p = 0; p < Pixels; ++p) {
       U8 codes[4];
       interleave(rows + p, block.count, block.channel, block.channels, codes);
-      QG_UNROLL for (int v = 0; v < 4; ++v) dot(acc[p][v], codes[v], load_weights(weights + v * 4 * kLanes));
+      QG_UNROLL
+      for (int v = 0; v < 4; ++v) dot(acc[p][v], codes[v], load_weights(weights + v * 4 * kLanes));
     }
   }
-  QG_UNROLL for (int p = 0; p < Pixels; ++p) {
-    QG_UNROLL for (int v = 0; v < 4; ++v) {
+  QG_UNROLL
+  for (int p = 0; p < Pixels; ++p) {
+    QG_UNROLL
+    for (int v = 0; v < 4; ++v) {
       acc[p][v] = requantize(acc[p][v], load(w.mult + block.channel + v * kLanes), out);
     }
     store_interleaved(y + p * w.channels + block.channel, acc[p], block.channels);
   }
 }
 
-void multiply(const uint8_t* const* rows, ptrdiff_t count, const DepthwisePanels& w, const OutputCodes& out,
-              uint8_t* y) {
+void multiply(const uint8_t* const* rows, ptrdiff_t count, const DepthwisePanels& w,
+              const OutputCodes& out, uint8_t* y) {
   Requantizer requantizer;
   set_requantizer(requantizer, out);
   for (ptrdiff_t channel = 0; channel < w.channels; channel += 4 * kLanes) {
-    const ptrdiff_t channels = w.channels - channel < 4 * kLanes ? w.channels - channel : 4 * kLanes;
+    const ptrdiff_t channels =
+        w.channels - channel < 4 * kLanes ? w.channels - channel : 4 * kLanes;
     ptrdiff_t i = 0;
     for (; i + 2 <= count; i += 2) {
       multiply_pixels<2>({rows + i, count, channel, channels}, w, requantizer, y + i * w.channels);

@@ -1,5 +1,5 @@
-#include "kernels/depthwise_s8/variant.h"
 #include "simd/scalar.h"
+#include "kernels/depthwise_s8/variant.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/depthwise_s8/generic.h"

@@ -11,8 +11,9 @@ namespace qg {
 
 constexpr ptrdiff_t kMaxDepthwiseBlock = 64;
 
-// Channels in blocks of `block_channels`; inside a block: for each four taps (filled up with zeros), for
-// each lane, the four weights of the lane's channel. bias and mult: for each block, for each lane.
+// Channels in blocks of `block_channels`; inside a block: for each four taps (filled up with
+// zeros), for each lane, the four weights of the lane's channel. bias and mult: for each block, for
+// each lane.
 struct DepthwisePanels {
   const int8_t* weights;
   const int32_t* bias;  // bias[c] - zx * sum_t w[c][t]

@@ -1,5 +1,5 @@
-#include "kernels/dequantize/dequantize.h"
 #include "simd/avx512vnni.h"
+#include "kernels/dequantize/dequantize.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

@@ -7,7 +7,8 @@ Dispatch<DequantizeVariant> dequantize_variants;
 namespace {
 
 void from_s32(const int32_t* codes, ptrdiff_t n, float scale, int32_t zero_point, float* x) {
-  for (ptrdiff_t i = 0; i < n; ++i) x[i] = static_cast<float>(int64_t{codes[i]} - zero_point) * scale;
+  for (ptrdiff_t i = 0; i < n; ++i)
+    x[i] = static_cast<float>(int64_t{codes[i]} - zero_point) * scale;
 }
 
 }  // namespace
@@ -21,10 +22,12 @@ void dequantize(const void* codes, CodeType type, const ChannelLayout& layout, c
     for (ptrdiff_t c = 0; c < layout.channels; ++c, at += n) {
       switch (type) {
         case CodeType::u8:
-          variant.from_u8(static_cast<const uint8_t*>(codes) + at, n, scale[c], zero_point[c], x + at);
+          variant.from_u8(static_cast<const uint8_t*>(codes) + at, n, scale[c], zero_point[c],
+                          x + at);
           break;
         case CodeType::s8:
-          variant.from_s8(static_cast<const int8_t*>(codes) + at, n, scale[c], zero_point[c], x + at);
+          variant.from_s8(static_cast<const int8_t*>(codes) + at, n, scale[c], zero_point[c],
+                          x + at);
           break;
         case CodeType::s32:
           from_s32(static_cast<const int32_t*>(codes) + at, n, scale[c], zero_point[c], x + at);

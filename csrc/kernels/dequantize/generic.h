@@ -1,7 +1,8 @@
 // dequantize in the vocabulary of one instruction set; included inside its namespace.
 
 template <class Code>
-QG_INLINE void from_bytes(const Code* codes, ptrdiff_t n, float scale, int32_t zero_point, float* x) {
+QG_INLINE void from_bytes(const Code* codes, ptrdiff_t n, float scale, int32_t zero_point,
+                          float* x) {
   const F32 s = splat(scale);
   const I32 z = splat(zero_point);
   ptrdiff_t i = 0;

@@ -1,5 +1,5 @@
-#include "kernels/dequantize/dequantize.h"
 #include "simd/scalar.h"
+#include "kernels/dequantize/dequantize.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/dequantize/generic.h"

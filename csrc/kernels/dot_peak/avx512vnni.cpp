@@ -1,5 +1,5 @@
-#include "kernels/dot_peak/dot_peak.h"
 #include "simd/avx512vnni.h"
+#include "kernels/dot_peak/dot_peak.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

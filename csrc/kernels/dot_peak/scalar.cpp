@@ -1,5 +1,5 @@
-#include "kernels/dot_peak/dot_peak.h"
 #include "simd/scalar.h"
+#include "kernels/dot_peak/dot_peak.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/dot_peak/generic.h"

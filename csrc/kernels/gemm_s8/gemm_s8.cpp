@@ -40,7 +40,8 @@ PackedWeights::PackedWeights(const GemmWeights& w, const OutputCodes& out)
   for (ptrdiff_t n = 0; n < w.n; ++n) {
     const int8_t* const source = w.weights + n * depth;
     const ptrdiff_t first = n / panel * panel, width = std::min(panel, padded - first);
-    pack_column(source, w.taps, w.tap_bytes, weights_.data() + first * depth_ + (n - first) * 4, width * 4);
+    pack_column(source, w.taps, w.tap_bytes, weights_.data() + first * depth_ + (n - first) * 4,
+                width * 4);
     const int64_t sum = std::accumulate(source, source + depth, int64_t{0});
     bias_[static_cast<size_t>(n)] = folded_bias(w.bias[n], sum, depth, w.zx);
     mult_[static_cast<size_t>(n)] = checked_multiplier(w.mult[n]);

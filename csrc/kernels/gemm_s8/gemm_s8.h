@@ -12,10 +12,13 @@ class PackedGemm {
   // w.taps is 1 and w.tap_bytes is K. Throws like PackedWeights.
   PackedGemm(const GemmWeights& w, const OutputCodes& out) : k_(w.tap_bytes), weights_(w, out) {}
 
-  // Rows [m_begin, m_end) of y; disjoint ranges may run on different threads. Reads exactly K codes a row.
+  // Rows [m_begin, m_end) of y; disjoint ranges may run on different threads. Reads exactly K codes
+  // a row.
   void run(const uint8_t* x, ptrdiff_t x_stride, uint8_t* y, ptrdiff_t y_stride, ptrdiff_t m_begin,
            ptrdiff_t m_end) const;
 
+  ptrdiff_t k() const { return k_; }
+  ptrdiff_t n() const { return weights_.columns(); }
   bool current() const { return weights_.current(); }
   size_t bytes() const { return weights_.bytes(); }
 

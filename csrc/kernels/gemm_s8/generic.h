@@ -30,12 +30,16 @@ QG_INLINE uint32_t last_codes(const uint8_t* p, ptrdiff_t n) {
 }
 
 template <int MR, int NV>
-QG_INLINE void multiply_group(I32 (&acc)[MR][NV], const uint32_t (&codes)[MR], const int8_t* weights) {
+QG_INLINE void multiply_group(I32 (&acc)[MR][NV], const uint32_t (&codes)[MR],
+                              const int8_t* weights) {
   S8 w[NV];
-  QG_UNROLL for (int v = 0; v < NV; ++v) w[v] = load_weights(weights + v * 4 * kLanes);
-  QG_UNROLL for (int m = 0; m < MR; ++m) {
+  QG_UNROLL
+  for (int v = 0; v < NV; ++v) w[v] = load_weights(weights + v * 4 * kLanes);
+  QG_UNROLL
+  for (int m = 0; m < MR; ++m) {
     const U8 a = splat_codes(codes[m]);
-    QG_UNROLL for (int v = 0; v < NV; ++v) dot(acc[m][v], a, w[v]);
+    QG_UNROLL
+    for (int v = 0; v < NV; ++v) dot(acc[m][v], a, w[v]);
   }
 }
 
@@ -43,12 +47,13 @@ template <int MR, int NV>
 QG_INLINE void multiply_four(I32 (&acc)[MR][NV], const uint8_t* const (&a)[MR], ptrdiff_t k,
                              const int8_t* weights) {
   uint32_t codes[MR];
-  QG_UNROLL for (int m = 0; m < MR; ++m) codes[m] = four_codes(a[m] + k);
+  QG_UNROLL
+  for (int m = 0; m < MR; ++m) codes[m] = four_codes(a[m] + k);
   multiply_group<MR, NV>(acc, codes, weights);
 }
 
-// One tap of MR rows; returns where the weights of the next tap begin. One row has too few accumulators to
-// hide the latency of a dot product, so it alternates between two sets of them.
+// One tap of MR rows; returns where the weights of the next tap begin. One row has too few
+// accumulators to hide the latency of a dot product, so it alternates between two sets of them.
 template <int MR, int NV, int Sets>
 QG_INLINE const int8_t* multiply_tap(I32 (&acc)[Sets][MR][NV], const uint8_t* const (&a)[MR],
                                      ptrdiff_t bytes, const int8_t* weights) {
@@ -64,20 +69,23 @@ QG_INLINE const int8_t* multiply_tap(I32 (&acc)[Sets][MR][NV], const uint8_t* co
   for (; k < whole; k += 4, weights += group) multiply_four<MR, NV>(acc[0], a, k, weights);
   if (rest != 0) {
     uint32_t codes[MR];
-    QG_UNROLL for (int m = 0; m < MR; ++m) codes[m] = last_codes(a[m] + whole, rest);
+    QG_UNROLL
+    for (int m = 0; m < MR; ++m) codes[m] = last_codes(a[m] + whole, rest);
     multiply_group<MR, NV>(acc[0], codes, weights);
     weights += group;
   }
   return weights;
 }
 
-// The bias starts the accumulators, the whole depth runs through registers, and only codes are stored.
+// The bias starts the accumulators, the whole depth runs in registers, and only codes are stored.
 template <int MR, int NV>
 void tile(const TileArguments& t) {
   constexpr int sets = MR == 1 ? 2 : 1;
   I32 acc[sets][MR][NV];
-  QG_UNROLL for (int m = 0; m < MR; ++m) {
-    QG_UNROLL for (int v = 0; v < NV; ++v) {
+  QG_UNROLL
+  for (int m = 0; m < MR; ++m) {
+    QG_UNROLL
+    for (int v = 0; v < NV; ++v) {
       if (sets == 2) acc[sets - 1][m][v] = splat(0);
       acc[0][m][v] = load(t.bias + v * kLanes);
       pin(acc[0][m][v]);
@@ -87,12 +95,15 @@ void tile(const TileArguments& t) {
   for (ptrdiff_t tap = 0; tap < t.x->taps; ++tap) {
     const uint8_t* const* rows = t.x->rows + tap * t.x->tap_stride + t.row;
     const uint8_t* a[MR];
-    QG_UNROLL for (int m = 0; m < MR; ++m) a[m] = rows[m];
+    QG_UNROLL
+    for (int m = 0; m < MR; ++m) a[m] = rows[m];
     weights = multiply_tap<MR, NV, sets>(acc, a, t.x->tap_bytes, weights);
   }
-  QG_UNROLL for (int m = 0; m < MR; ++m) {
+  QG_UNROLL
+  for (int m = 0; m < MR; ++m) {
     I32 codes[NV];
-    QG_UNROLL for (int v = 0; v < NV; ++v) {
+    QG_UNROLL
+    for (int v = 0; v < NV; ++v) {
       const I32 sum = sets == 2 ? add(acc[0][m][v], acc[sets - 1][m][v]) : acc[0][m][v];
       codes[v] = requantize(sum, load(t.mult + v * kLanes), *t.out);
     }
@@ -127,11 +138,17 @@ void multiply(const RowBlock& x, const GemmPanels& w, const OutputCodes& out, ui
   constexpr ptrdiff_t panel = kTileVectors * kLanes;
   Requantizer requantizer;
   set_requantizer(requantizer, out);
+  TileArguments t = {};
+  t.x = &x;
+  t.out = &requantizer;
+  t.y_stride = y_stride;
   for (ptrdiff_t n = 0; n < w.columns; n += panel) {
-    const ptrdiff_t columns = w.columns - n < panel ? w.columns - n : panel;
-    const TileArguments t{&x, 0, w.weights + n * w.depth, w.bias + n, w.mult + n, columns, &requantizer,
-                          y + n, y_stride};
-    multiply_panel(t, (columns + kLanes - 1) / kLanes);
+    t.weights = w.weights + n * w.depth;
+    t.bias = w.bias + n;
+    t.mult = w.mult + n;
+    t.columns = w.columns - n < panel ? w.columns - n : panel;
+    t.y = y + n;
+    multiply_panel(t, (t.columns + kLanes - 1) / kLanes);
   }
 }
 

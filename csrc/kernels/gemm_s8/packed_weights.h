@@ -19,11 +19,14 @@ struct GemmWeights {
 
 class PackedWeights {
  public:
-  // Throws std::invalid_argument if some accumulator could leave int32 or if a multiplier is not finite.
+  // Throws std::invalid_argument if some accumulator could leave int32 or if a multiplier is not
+  // finite.
   PackedWeights(const GemmWeights& w, const OutputCodes& out);
 
   // Writes y[r][0..n) for every row of the block.
   void multiply(const RowBlock& x, uint8_t* y, ptrdiff_t y_stride) const;
+
+  ptrdiff_t columns() const { return columns_; }
 
   // False once set_isa chose another variant: results stay right, but pack again to use it.
   bool current() const { return variant_ == &gemm_s8_variants.get(); }

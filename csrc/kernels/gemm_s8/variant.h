@@ -20,15 +20,16 @@ struct RowBlock {
   ptrdiff_t tap_bytes;
 };
 
-// Weights in panels of `panel_columns` columns. Inside a panel: for each four consecutive k (each tap
-// filled up to a multiple of four with zeros), for each column, the four weights. The last panel is as
-// wide as the remaining columns, rounded up to `lanes`.
+// Weights in panels of `panel_columns` columns. Inside a panel: for each four consecutive k (each
+// tap filled up to a multiple of four with zeros), for each column, the four weights. The last
+// panel is as wide as the remaining columns, rounded up to `lanes`.
 struct GemmPanels {
   const int8_t* weights;
-  const int32_t* bias;  // bias[n] - zx * sum_k w[n][k]; as many as columns in all panels, zero-filled
-  const float* mult;    // as many as bias
-  ptrdiff_t columns;    // n, without filling
-  ptrdiff_t depth;      // taps * round_up(tap_bytes, 4)
+  const int32_t*
+      bias;           // bias[n] - zx * sum_k w[n][k]; as many as columns in all panels, zero-filled
+  const float* mult;  // as many as bias
+  ptrdiff_t columns;  // n, without filling
+  ptrdiff_t depth;    // taps * round_up(tap_bytes, 4)
 };
 
 struct GemmS8Variant {

@@ -1,12 +1,12 @@
-#include "kernels/lut_u8/lut_u8.h"
 #include "simd/avx512vnni.h"
+#include "kernels/lut_u8/lut_u8.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 
 QG_BEGIN_AVX512VNNI
 
-// The table as 128 words in four registers: a word lookup finds the entry and its neighbour, a shift picks.
-// (One byte permute would do it with VBMI, which the first CPUs with VNNI lack.)
+// The table as 128 words in four registers: a word lookup finds the entry and its neighbour, a
+// shift picks. (One byte permute would do it with VBMI, which the first CPUs with VNNI lack.)
 struct Table {
   __m512i words[4];
 };

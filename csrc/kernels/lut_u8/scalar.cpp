@@ -1,5 +1,5 @@
-#include "kernels/lut_u8/lut_u8.h"
 #include "simd/scalar.h"
+#include "kernels/lut_u8/lut_u8.h"
 
 QG_BEGIN_SCALAR
 

@@ -1,5 +1,5 @@
-#include "kernels/max_pool_s8/max_pool_s8.h"
 #include "simd/avx512vnni.h"
+#include "kernels/max_pool_s8/max_pool_s8.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

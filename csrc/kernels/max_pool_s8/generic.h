@@ -1,6 +1,7 @@
 // max_pool_s8 in the vocabulary of one instruction set; included inside its namespace.
 
-void pool(const uint8_t* image, const Images& x, const PoolWindow& row, const PoolWindow& col, uint8_t* y) {
+void pool(const uint8_t* image, const Images& x, const PoolWindow& row, const PoolWindow& col,
+          uint8_t* y) {
   constexpr ptrdiff_t block = 4 * kLanes;
   for (ptrdiff_t c = 0; c < x.channels; c += block) {
     const ptrdiff_t n = x.channels - c < block ? x.channels - c : block;

@@ -9,7 +9,8 @@
 
 namespace qg {
 
-// Output pixels [begin, end), counted over the whole batch; disjoint ranges may run on different threads.
+// Output pixels [begin, end), counted over the whole batch; disjoint ranges may run on different
+// threads.
 void max_pool_s8(const Images& x, const PoolGrid& grid, uint8_t* y, ptrdiff_t begin, ptrdiff_t end);
 
 struct MaxPoolS8Variant {

@@ -1,5 +1,5 @@
-#include "kernels/max_pool_s8/max_pool_s8.h"
 #include "simd/scalar.h"
+#include "kernels/max_pool_s8/max_pool_s8.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/max_pool_s8/generic.h"

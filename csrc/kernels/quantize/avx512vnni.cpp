@@ -1,5 +1,5 @@
-#include "kernels/quantize/quantize.h"
 #include "simd/avx512vnni.h"
+#include "kernels/quantize/quantize.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

@@ -9,14 +9,15 @@ namespace {
 CodeRange code_range(CodeType type, int32_t qmin, int32_t qmax) {
   const int32_t lowest = type == CodeType::u8 ? 0 : type == CodeType::s8 ? -128 : INT32_MIN;
   const int32_t highest = type == CodeType::u8 ? 255 : type == CodeType::s8 ? 127 : INT32_MAX;
-  require(lowest <= qmin && qmin <= qmax && qmax <= highest, "qmin <= qmax among the codes of the dtype");
+  require(lowest <= qmin && qmin <= qmax && qmax <= highest,
+          "qmin <= qmax among the codes of the dtype");
   return {qmin, qmax};
 }
 
 // The codes, or None if x holds NaN.
 std::optional<py::array> quantize_array(const Array<float>& x, const Array<float>& scale,
-                                        const Array<int32_t>& zero_point, int32_t qmin, int32_t qmax,
-                                        ptrdiff_t axis, const py::dtype& dtype) {
+                                        const Array<int32_t>& zero_point, int32_t qmin,
+                                        int32_t qmax, ptrdiff_t axis, const py::dtype& dtype) {
   const float* values = elements(x, x.ndim(), "x");
   const ChannelLayout layout = channel_layout(x, axis);
   const float* s = per_channel(scale, layout.channels);

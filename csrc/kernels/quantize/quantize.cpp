@@ -24,8 +24,8 @@ bool to_int32(const float* x, ptrdiff_t n, float scale, int32_t zero_point, cons
 
 }  // namespace
 
-bool quantize(const float* x, const ChannelLayout& layout, const float* scale, const int32_t* zero_point,
-              const CodeRange& range, CodeType type, void* codes) {
+bool quantize(const float* x, const ChannelLayout& layout, const float* scale,
+              const int32_t* zero_point, const CodeRange& range, CodeType type, void* codes) {
   const QuantizeVariant& variant = quantize_variants.get();
   bool no_nan = true;
   ptrdiff_t at = 0;

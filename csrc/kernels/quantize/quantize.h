@@ -18,13 +18,13 @@ struct CodeRange {
 };
 
 // False if x holds NaN, which has no code; then the codes are unspecified.
-bool quantize(const float* x, const ChannelLayout& layout, const float* scale, const int32_t* zero_point,
-              const CodeRange& range, CodeType type, void* codes);
+bool quantize(const float* x, const ChannelLayout& layout, const float* scale,
+              const int32_t* zero_point, const CodeRange& range, CodeType type, void* codes);
 
 struct QuantizeVariant {
   // One channel to 8-bit codes of either signedness; |range| and |zero_point| up to 255.
-  bool (*to_bytes)(const float* x, ptrdiff_t n, float scale, int32_t zero_point, const CodeRange& range,
-                   uint8_t* codes);
+  bool (*to_bytes)(const float* x, ptrdiff_t n, float scale, int32_t zero_point,
+                   const CodeRange& range, uint8_t* codes);
 };
 
 extern Dispatch<QuantizeVariant> quantize_variants;

@@ -1,5 +1,5 @@
-#include "kernels/quantize/quantize.h"
 #include "simd/scalar.h"
+#include "kernels/quantize/quantize.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/quantize/generic.h"
