@@ -14,8 +14,8 @@ bool interrupted() {
 uint8_t* memory(const py::handle& object, size_t bytes, bool write) {
   require(py::isinstance<py::array>(object), "arrays");
   const auto array = py::reinterpret_borrow<py::array>(object);
-  require((array.flags() & py::array::c_style) != 0 && static_cast<size_t>(array.nbytes()) == bytes &&
-              (!write || array.writeable()),
+  require((array.flags() & py::array::c_style) != 0 &&
+              static_cast<size_t>(array.nbytes()) == bytes && (!write || array.writeable()),
           "contiguous arrays of the planned sizes");
   const auto* data = static_cast<const uint8_t*>(array.data());
   require(reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(array.itemsize()) == 0,

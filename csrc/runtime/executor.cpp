@@ -16,7 +16,8 @@ constexpr std::chrono::milliseconds kPollInterval(50);
 
 ptrdiff_t Executor::add_place(PlaceKind kind, size_t offset, size_t bytes) {
   if (kind == PlaceKind::arena) {
-    if (offset > SIZE_MAX / 4 || bytes > SIZE_MAX / 4) throw std::invalid_argument("executor: arena size");
+    if (offset > SIZE_MAX / 4 || bytes > SIZE_MAX / 4)
+      throw std::invalid_argument("executor: arena size");
     arena_end_ = std::max(arena_end_, offset + bytes);
   } else {
     std::vector<size_t>& sizes = kind == PlaceKind::input ? inputs_ : outputs_;
@@ -44,7 +45,8 @@ ptrdiff_t Executor::checked(ptrdiff_t place, size_t bytes, bool write) const {
     throw std::invalid_argument("executor: there is no such place");
   }
   const Place& p = places_[static_cast<size_t>(place)];
-  if (bytes > p.bytes) throw std::invalid_argument("executor: a step needs more bytes than its place has");
+  if (bytes > p.bytes)
+    throw std::invalid_argument("executor: a step needs more bytes than its place has");
   if (write && (p.kind == PlaceKind::constant || p.kind == PlaceKind::input)) {
     throw std::invalid_argument("executor: a step writes to memory that is not its own");
   }
@@ -55,7 +57,8 @@ ptrdiff_t Executor::run(const uint8_t* const* inputs, uint8_t* const* outputs,
                         const std::function<bool()>& interrupted) const {
   const FloatEnvironment defaults;
   Arena arena = pool_->take(arena_bytes());
-  // Steps get one table of writable addresses; `checked` made sure that none writes to inputs or constants.
+  // Steps get one table of writable addresses; `checked` made sure that none writes to inputs or
+  // constants.
   std::vector<uint8_t*> at;
   at.reserve(places_.size());
   for (const Place& place : places_) {

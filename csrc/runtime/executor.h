@@ -16,7 +16,8 @@ namespace qg {
 // The address of every place in this run.
 using Addresses = uint8_t* const*;
 
-// False if the data of this call cannot be computed: NaN where codes are made, an index outside a table.
+// False if the data of this call cannot be computed: NaN where codes are made, an index outside a
+// table.
 using StepFunction = std::function<bool(Addresses at, uint8_t* scratch)>;
 
 // A place has an address in each run and a number, from 0, by which steps know it.
@@ -33,7 +34,8 @@ class Executor {
 
   void add_step(StepFunction step, size_t scratch_bytes = 0);
 
-  // `place`, after checking that it exists and that `bytes` fit in it; throws std::invalid_argument.
+  // `place`, after checking that it exists and that `bytes` fit in it; throws
+  // std::invalid_argument.
   ptrdiff_t reading(ptrdiff_t place, size_t bytes) const { return checked(place, bytes, false); }
   ptrdiff_t writing(ptrdiff_t place, size_t bytes) const { return checked(place, bytes, true); }
 
@@ -45,8 +47,8 @@ class Executor {
   // Bytes taken from the pool for each run.
   size_t arena_bytes() const { return scratch_offset() + scratch_bytes_; }
 
-  // Runs all steps; the number of the first that returned false, or -1. `interrupted` is asked now and then
-  // whether to stop early, which returns -2. Thread-safe.
+  // Runs all steps; the number of the first that returned false, or -1. `interrupted` is asked now
+  // and then whether to stop early, which returns -2. Thread-safe.
   ptrdiff_t run(const uint8_t* const* inputs, uint8_t* const* outputs,
                 const std::function<bool()>& interrupted) const;
 

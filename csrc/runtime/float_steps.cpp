@@ -32,7 +32,9 @@ std::vector<float> copied(const MaybeArray& array, ptrdiff_t n) {
   return std::vector<float>(array->data(), array->data() + n);
 }
 
-const float* or_null(const std::vector<float>& values) { return values.empty() ? nullptr : values.data(); }
+const float* or_null(const std::vector<float>& values) {
+  return values.empty() ? nullptr : values.data();
+}
 
 size_t bytes_of(const Sizes& shape) {
   size_t bytes = 4;
@@ -40,7 +42,8 @@ size_t bytes_of(const Sizes& shape) {
   return bytes;
 }
 
-// Products --------------------------------------------------------------------------------------------
+// Products
+// --------------------------------------------------------------------------------------------
 
 struct FloatWeights {
   PackedMatrixF32 matrix;
@@ -55,19 +58,21 @@ std::shared_ptr<FloatWeights> pack_linear(const Array<float>& w, const MaybeArra
       FloatWeights{PackedMatrixF32(MatrixF32{data, k, n, 1, k}), n, k, copied(bias, n)});
 }
 
-void linear(Executor& executor, const std::shared_ptr<const FloatWeights>& w, ptrdiff_t x, ptrdiff_t y,
-            ptrdiff_t rows) {
+void linear(Executor& executor, const std::shared_ptr<const FloatWeights>& w, ptrdiff_t x,
+            ptrdiff_t y, ptrdiff_t rows) {
   executor.reading(x, checked_bytes({rows, w->k, 4}));
   executor.writing(y, checked_bytes({rows, w->n, 4}));
   executor.add_step([=](Addresses at, uint8_t*) {
-    w->matrix.run({floats(at[x]), rows, w->k, w->k, 1}, or_null(w->bias), floats(at[y]), w->n, 0, rows);
+    w->matrix.run({floats(at[x]), rows, w->k, w->k, 1}, or_null(w->bias), floats(at[y]), w->n, 0,
+                  rows);
     return true;
   });
 }
 
-// a [batch][m][k] times b [batch][k][n]; `a_batch` and `b_batch` say which matrix each product takes.
-void matmul(Executor& executor, ptrdiff_t a, ptrdiff_t b, ptrdiff_t y, const Sizes3& mkn, const Sizes& a_batch,
-            const Sizes& b_batch) {
+// a [batch][m][k] times b [batch][k][n]; `a_batch` and `b_batch` say which matrix each product
+// takes.
+void matmul(Executor& executor, ptrdiff_t a, ptrdiff_t b, ptrdiff_t y, const Sizes3& mkn,
+            const Sizes& a_batch, const Sizes& b_batch) {
   const auto [m, k, n] = mkn;
   require(a_batch.size() == b_batch.size(), "one matrix of each operand for each product");
   for (const ptrdiff_t i : a_batch) executor.reading(a, checked_bytes({i + 1, m, k, 4}));
@@ -89,25 +94,29 @@ void conv(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes4& shape, con
           ptrdiff_t groups) {
   elements(w, 4, "w[O][C/groups][KH][KW]");
   const ptrdiff_t outputs = w.shape(0);
-  for (const ptrdiff_t size : {stride[0], stride[1], dilation[0], dilation[1], groups, outputs, w.shape(1),
-                               w.shape(2), w.shape(3)}) {
+  for (const ptrdiff_t size : {stride[0], stride[1], dilation[0], dilation[1], groups, outputs,
+                               w.shape(1), w.shape(2), w.shape(3)}) {
     require(1 <= size && size <= INT32_MAX, "sizes of at least 1 that fit int32");
   }
   for (const ptrdiff_t pad : pads) require(0 <= pad && pad <= INT32_MAX, "pads that fit int32");
-  require(w.shape(1) * groups == shape[1] && outputs % groups == 0, "groups that divide the channels");
+  require(w.shape(1) * groups == shape[1] && outputs % groups == 0,
+          "groups that divide the channels");
   const ConvSpec spec{shape[1], outputs, groups,  w.shape(2), w.shape(3),  stride[0],  stride[1],
                       pads[0],  pads[1], pads[2], pads[3],    dilation[0], dilation[1]};
-  require(shape[2] >= 0 && shape[3] >= 0 && spec.fits(shape[2], shape[3]), "a kernel in the padded image");
+  require(shape[2] >= 0 && shape[3] >= 0 && spec.fits(shape[2], shape[3]),
+          "a kernel in the padded image");
   executor.reading(x, bytes_of({shape[0], shape[1], shape[2], shape[3]}));
   executor.writing(y, bytes_of({shape[0], outputs, spec.out_h(shape[2]), spec.out_w(shape[3])}));
   const float* weights = w.data();
   executor.add_step([=, b = copied(bias, outputs)](Addresses at, uint8_t*) {
-    conv2d_f32(spec, {floats(at[x]), shape[0], shape[2], shape[3]}, weights, or_null(b), floats(at[y]));
+    conv2d_f32(spec, {floats(at[x]), shape[0], shape[2], shape[3]}, weights, or_null(b),
+               floats(at[y]));
     return true;
   });
 }
 
-// Elements --------------------------------------------------------------------------------------------
+// Elements
+// --------------------------------------------------------------------------------------------
 
 void unary(Executor& executor, ptrdiff_t x, ptrdiff_t y, ptrdiff_t n, int32_t function,
            const std::vector<double>& parameters) {
@@ -144,18 +153,20 @@ void binary(Executor& executor, ptrdiff_t a, ptrdiff_t b, ptrdiff_t y, const Siz
 }
 
 // x is [outer][channels][inner].
-void affine(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes3& shape, const Array<float>& scale,
-            const Array<float>& shift) {
+void affine(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes3& shape,
+            const Array<float>& scale, const Array<float>& shift) {
   const size_t bytes = checked_bytes({shape[0], shape[1], shape[2], 4});
   executor.reading(x, bytes);
   executor.writing(y, bytes);
-  executor.add_step([=, s = copied(scale, shape[1]), t = copied(shift, shape[1])](Addresses at, uint8_t*) {
+  executor.add_step([=, s = copied(scale, shape[1]), t = copied(shift, shape[1])](Addresses at,
+                                                                                  uint8_t*) {
     affine_f32(floats(at[x]), {shape[0], shape[1], shape[2]}, s.data(), t.data(), floats(at[y]));
     return true;
   });
 }
 
-// Rows ------------------------------------------------------------------------------------------------
+// Rows
+// ------------------------------------------------------------------------------------------------
 
 // x is [outer][n][inner].
 void softmax(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes3& shape, bool log) {
@@ -179,8 +190,8 @@ void layer_norm(Executor& executor, ptrdiff_t x, ptrdiff_t y, ptrdiff_t rows, pt
   });
 }
 
-void reduce(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes& shape, const std::vector<bool>& reduced,
-            int32_t function) {
+void reduce(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes& shape,
+            const std::vector<bool>& reduced, int32_t function) {
   require(shape.size() == reduced.size(), "one flag for each axis");
   require(0 <= function && function <= static_cast<int32_t>(ReduceF32::amax), "sum, mean or amax");
   std::vector<ReduceAxis> axes;
@@ -197,7 +208,8 @@ void reduce(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes& shape, co
   });
 }
 
-// Pools -----------------------------------------------------------------------------------------------
+// Pools
+// -----------------------------------------------------------------------------------------------
 
 using Windows = std::vector<PoolWindow>;
 
@@ -228,18 +240,20 @@ FloatPool float_pool(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes3&
 }
 
 // x is [planes][h][w].
-void max_pool(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes3& shape, const Array<int32_t>& rows,
-              const Array<int32_t>& cols) {
+void max_pool(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes3& shape,
+              const Array<int32_t>& rows, const Array<int32_t>& cols) {
   executor.add_step([=, p = float_pool(executor, x, y, shape, rows, cols)](Addresses at, uint8_t*) {
     max_pool_f32({floats(at[x]), p.planes, p.h, p.w}, p.grid(), floats(at[y]));
     return true;
   });
 }
 
-void avg_pool(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes3& shape, const Array<int32_t>& rows,
-              const Array<int32_t>& cols, const Array<int32_t>& row_div, const Array<int32_t>& col_div) {
+void avg_pool(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes3& shape,
+              const Array<int32_t>& rows, const Array<int32_t>& cols, const Array<int32_t>& row_div,
+              const Array<int32_t>& col_div) {
   FloatPool pool = float_pool(executor, x, y, shape, rows, cols);
-  require(row_div.size() == rows.shape(0) && col_div.size() == cols.shape(0), "a divisor for each window");
+  require(row_div.size() == rows.shape(0) && col_div.size() == cols.shape(0),
+          "a divisor for each window");
   pool.row_div.assign(row_div.data(), row_div.data() + row_div.size());
   pool.col_div.assign(col_div.data(), col_div.data() + col_div.size());
   executor.add_step([=, p = std::move(pool)](Addresses at, uint8_t*) {
@@ -253,28 +267,31 @@ void avg_pool(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes3& shape,
 
 void bind_float_steps(py::module_& m, ExecutorClass& executor) {
   py::class_<FloatWeights, std::shared_ptr<FloatWeights>>(m, "FloatWeights");
-  m.def("pack_linear_f32", &pack_linear, py::arg("w").noconvert(), py::arg("bias").noconvert().none(true));
+  m.def("pack_linear_f32", &pack_linear, py::arg("w").noconvert(),
+        py::arg("bias").noconvert().none(true));
   executor.def("linear", &linear, py::arg("weights"), py::arg("x"), py::arg("y"), py::arg("rows"))
-      .def("matmul", &matmul, py::arg("a"), py::arg("b"), py::arg("y"), py::arg("mkn"), py::arg("a_batch"),
-           py::arg("b_batch"))
+      .def("matmul", &matmul, py::arg("a"), py::arg("b"), py::arg("y"), py::arg("mkn"),
+           py::arg("a_batch"), py::arg("b_batch"))
       .def("conv", &conv, py::arg("x"), py::arg("y"), py::arg("shape"), py::arg("w").noconvert(),
-           py::arg("bias").noconvert().none(true), py::arg("stride"), py::arg("pads"), py::arg("dilation"),
-           py::arg("groups"), py::keep_alive<1, 5>())
+           py::arg("bias").noconvert().none(true), py::arg("stride"), py::arg("pads"),
+           py::arg("dilation"), py::arg("groups"), py::keep_alive<1, 5>())
       .def("unary", &unary, py::arg("x"), py::arg("y"), py::arg("n"), py::arg("function"),
            py::arg("parameters"))
       .def("binary", &binary, py::arg("a"), py::arg("b"), py::arg("y"), py::arg("a_shape"),
            py::arg("b_shape"), py::arg("function"))
-      .def("affine", &affine, py::arg("x"), py::arg("y"), py::arg("shape"), py::arg("scale").noconvert(),
-           py::arg("shift").noconvert())
+      .def("affine", &affine, py::arg("x"), py::arg("y"), py::arg("shape"),
+           py::arg("scale").noconvert(), py::arg("shift").noconvert())
       .def("softmax", &softmax, py::arg("x"), py::arg("y"), py::arg("shape"), py::arg("log"))
       .def("layer_norm", &layer_norm, py::arg("x"), py::arg("y"), py::arg("rows"), py::arg("size"),
-           py::arg("weight").noconvert().none(true), py::arg("bias").noconvert().none(true), py::arg("eps"))
+           py::arg("weight").noconvert().none(true), py::arg("bias").noconvert().none(true),
+           py::arg("eps"))
       .def("reduce", &reduce, py::arg("x"), py::arg("y"), py::arg("shape"), py::arg("reduced"),
            py::arg("function"))
-      .def("max_pool", &max_pool, py::arg("x"), py::arg("y"), py::arg("shape"), py::arg("rows").noconvert(),
-           py::arg("cols").noconvert())
-      .def("avg_pool", &avg_pool, py::arg("x"), py::arg("y"), py::arg("shape"), py::arg("rows").noconvert(),
-           py::arg("cols").noconvert(), py::arg("row_div").noconvert(), py::arg("col_div").noconvert());
+      .def("max_pool", &max_pool, py::arg("x"), py::arg("y"), py::arg("shape"),
+           py::arg("rows").noconvert(), py::arg("cols").noconvert())
+      .def("avg_pool", &avg_pool, py::arg("x"), py::arg("y"), py::arg("shape"),
+           py::arg("rows").noconvert(), py::arg("cols").noconvert(), py::arg("row_div").noconvert(),
+           py::arg("col_div").noconvert());
 }
 
 }  // namespace qg

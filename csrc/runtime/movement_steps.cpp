@@ -11,7 +11,8 @@ namespace qg {
 namespace {
 
 // The bytes from the first element to the end of the last one.
-size_t extent(const std::vector<ptrdiff_t>& sizes, const std::vector<ptrdiff_t>& steps, ptrdiff_t itemsize) {
+size_t extent(const std::vector<ptrdiff_t>& sizes, const std::vector<ptrdiff_t>& steps,
+              ptrdiff_t itemsize) {
   size_t last = 0;
   for (size_t i = 0; i < sizes.size(); ++i) {
     if (sizes[i] == 0) return 0;
@@ -23,13 +24,16 @@ size_t extent(const std::vector<ptrdiff_t>& sizes, const std::vector<ptrdiff_t>&
 }
 
 // Elements of x from x_begin on to those of y from y_begin on; steps count elements.
-void copy(Executor& executor, ptrdiff_t x, ptrdiff_t y, const std::vector<ptrdiff_t>& sizes, ptrdiff_t x_begin,
-          const std::vector<ptrdiff_t>& x_steps, ptrdiff_t y_begin, const std::vector<ptrdiff_t>& y_steps,
-          ptrdiff_t itemsize) {
+void copy(Executor& executor, ptrdiff_t x, ptrdiff_t y, const std::vector<ptrdiff_t>& sizes,
+          ptrdiff_t x_begin, const std::vector<ptrdiff_t>& x_steps, ptrdiff_t y_begin,
+          const std::vector<ptrdiff_t>& y_steps, ptrdiff_t itemsize) {
   require(itemsize == 1 || itemsize == 4 || itemsize == 8, "elements of 1, 4 or 8 bytes");
-  require(sizes.size() == x_steps.size() && sizes.size() == y_steps.size(), "two steps for each size");
-  const size_t x_offset = checked_bytes({x_begin, itemsize}), y_offset = checked_bytes({y_begin, itemsize});
-  const size_t x_extent = extent(sizes, x_steps, itemsize), y_extent = extent(sizes, y_steps, itemsize);
+  require(sizes.size() == x_steps.size() && sizes.size() == y_steps.size(),
+          "two steps for each size");
+  const size_t x_offset = checked_bytes({x_begin, itemsize}),
+               y_offset = checked_bytes({y_begin, itemsize});
+  const size_t x_extent = extent(sizes, x_steps, itemsize),
+               y_extent = extent(sizes, y_steps, itemsize);
   if (x_extent == 0) return executor.add_step([](Addresses, uint8_t*) { return true; });
   executor.reading(x, x_offset + x_extent);
   executor.writing(y, y_offset + y_extent);
@@ -43,7 +47,8 @@ void copy(Executor& executor, ptrdiff_t x, ptrdiff_t y, const std::vector<ptrdif
 
 // y[i] = table[index[i]], rows of `columns` floats; fails for an index outside [0, rows).
 template <class Index>
-void embedding(Executor& executor, ptrdiff_t index, ptrdiff_t y, const Array<float>& table, ptrdiff_t n) {
+void embedding(Executor& executor, ptrdiff_t index, ptrdiff_t y, const Array<float>& table,
+               ptrdiff_t n) {
   elements(table, 2, "table[rows][columns]");
   const ptrdiff_t rows = table.shape(0), columns = table.shape(1);
   executor.reading(index, checked_bytes({n, static_cast<ptrdiff_t>(sizeof(Index))}));

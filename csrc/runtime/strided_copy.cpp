@@ -65,7 +65,8 @@ std::vector<CopyAxis> joined_axes(const std::vector<CopyAxis>& axes) {
   return joined;
 }
 
-void strided_copy(const uint8_t* x, uint8_t* y, const std::vector<CopyAxis>& axes, ptrdiff_t itemsize) {
+void strided_copy(const uint8_t* x, uint8_t* y, const std::vector<CopyAxis>& axes,
+                  ptrdiff_t itemsize) {
   if (itemsize == 1) return copy_typed<uint8_t>(x, y, axes);
   if (itemsize == 4) return copy_typed<uint32_t>(x, y, axes);
   copy_typed<uint64_t>(x, y, axes);

@@ -12,10 +12,12 @@ struct CopyAxis {
   ptrdiff_t size, x_step, y_step;
 };
 
-// The axes that are left when those of size 1 are dropped and those that can be walked as one are joined.
+// The axes that are left when those of size 1 are dropped and those that can be walked as one are
+// joined.
 std::vector<CopyAxis> joined_axes(const std::vector<CopyAxis>& axes);
 
 // Elements of 1, 4 or 8 bytes; `axes` are joined.
-void strided_copy(const uint8_t* x, uint8_t* y, const std::vector<CopyAxis>& axes, ptrdiff_t itemsize);
+void strided_copy(const uint8_t* x, uint8_t* y, const std::vector<CopyAxis>& axes,
+                  ptrdiff_t itemsize);
 
 }  // namespace qg

@@ -1,7 +1,8 @@
 // Functions of float64 vectors by a fixed sequence of IEEE operations: the same bits on every CPU.
 //
-// Mirrors qgrad/kernels/float_functions.py line by line, which gives the formulas and their errors; included
-// inside the namespace of an instruction set, after its vocabulary. NaN passes through everything.
+// Mirrors qgrad/kernels/float_functions.py line by line, which gives the formulas and their errors;
+// included inside the namespace of an instruction set, after its vocabulary. NaN passes through
+// everything.
 
 constexpr ptrdiff_t kWide = kLanes / 2;
 
@@ -63,9 +64,9 @@ constexpr double kExpm1[] = {1.0 / 2,    1.0 / 6,     1.0 / 24,     1.0 / 120,  
                              1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800};
 constexpr double kAtanh[] = {2.0 / 3,  2.0 / 5,  2.0 / 7,  2.0 / 9, 2.0 / 11,
                              2.0 / 13, 2.0 / 15, 2.0 / 17, 2.0 / 19};
-constexpr double kErf[] = {1.1283791670955121,    -0.376126389031744,     0.11283791670580423,
-                           -0.026866170586496874, 0.005223977154105304,   -0.0008548304871782741,
-                           0.00012054681918310599, -1.4913300906316395e-05, 1.631035651387174e-06,
+constexpr double kErf[] = {1.1283791670955121,      -0.376126389031744,      0.11283791670580423,
+                           -0.026866170586496874,   0.005223977154105304,    -0.0008548304871782741,
+                           0.00012054681918310599,  -1.4913300906316395e-05, 1.631035651387174e-06,
                            -1.5188281247335167e-07, 9.428596956834164e-09};
 constexpr double kErfc[] = {1.0740069070881277,     -0.8833944531675639,    0.5902283571611083,
                             -0.3104672621776076,    0.11952775884039198,    -0.026827225178787727,
@@ -75,8 +76,10 @@ constexpr double kErfc[] = {1.0740069070881277,     -0.8833944531675639,    0.59
 constexpr double kTwoOverPi = 0.6366197723675814;
 constexpr double kHalfPiHigh = 1.5707963267341256;
 constexpr double kHalfPiLow = 6.077100506506192e-11;
-constexpr double kSin[] = {-1.0 / 6, 1.0 / 120, -1.0 / 5040, 1.0 / 362880, -1.0 / 39916800, 1.0 / 6227020800};
-constexpr double kCos[] = {-1.0 / 2, 1.0 / 24, -1.0 / 720, 1.0 / 40320, -1.0 / 3628800, 1.0 / 479001600};
+constexpr double kSin[] = {-1.0 / 6,     1.0 / 120,       -1.0 / 5040,
+                           1.0 / 362880, -1.0 / 39916800, 1.0 / 6227020800};
+constexpr double kCos[] = {-1.0 / 2,    1.0 / 24,       -1.0 / 720,
+                           1.0 / 40320, -1.0 / 3628800, 1.0 / 479001600};
 
 // exp(x) = s + s * p, s a power of two.
 QG_INLINE void exp_parts(F64 x, F64& s, F64& p) {

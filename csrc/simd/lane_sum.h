@@ -1,5 +1,6 @@
-// The one order of float64 sums, so that every instruction set gives the same bits; see lane_sum() in
-// qgrad/kernels/float_reference.py. Included inside the namespace of an instruction set, after functions.h.
+// The one order of float64 sums, so that every instruction set gives the same bits; see lane_sum()
+// in qgrad/kernels/float_reference.py. Included inside the namespace of an instruction set, after
+// functions.h.
 
 constexpr ptrdiff_t kSumLanes = 8;
 constexpr int kSumVectors = static_cast<int>(kSumLanes / kWide);

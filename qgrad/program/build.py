@@ -309,10 +309,12 @@ def _check_qparams(step: Step) -> None:
     y = step.output.qparams
     for value in step.inputs:
         x = value.qparams
-        if x is None or x.scale != y.scale or x.zero_point != y.zero_point:
+        assert x is not None  # it has the output's dtype, uint8
+        same = x.scale == y.scale and x.zero_point == y.zero_point
+        if not same or x.qmin < y.qmin or x.qmax > y.qmax:
             step.malformed(
                 f"passes codes on, so {shown(value.name)} and {shown(step.output.name)} must have "
-                "one scale and zero point"
+                "one scale, zero point and range of codes"
             )
 
 

@@ -142,6 +142,8 @@ class Matmul(Kind):
     def lower(self, step: Step, to: Lowering) -> None:
         """One product for each matrix of the batch."""
         a, b, y = (to.shape(value) for value in (*step.inputs, step.output))
+        if 0 in y:
+            return
         to.executor.matmul(
             *(to.place(value) for value in (*step.inputs, step.output)),
             (a[-2], a[-1], b[-1]),

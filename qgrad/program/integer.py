@@ -62,9 +62,12 @@ def qparams_of(step: Step, which: int | None = None) -> QParams:
 
 
 def _check_clamp(step: Step) -> None:
-    low, zero, high = step.attrs["qmin"], int(qparams_of(step).zero_point), step.attrs["qmax"]
-    if not low <= zero <= high:
-        step.malformed(f"the output's zero point {zero} must lie in [qmin, qmax] = [{low}, {high}]")
+    qp, low, high = qparams_of(step), step.attrs["qmin"], step.attrs["qmax"]
+    if not qp.qmin <= low <= int(qp.zero_point) <= high <= qp.qmax:
+        step.malformed(
+            f"[qmin, qmax] = [{low}, {high}] must hold the output's zero point "
+            f"{int(qp.zero_point)} and lie in its codes [{qp.qmin}, {qp.qmax}]"
+        )
 
 
 def _check_weighted(step: Step) -> None:
@@ -195,7 +198,7 @@ class LinearQ(Kind):
     def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
         """`reference.gemm_s8` on rows."""
         x, weight = arrays[0], step.constants["weight"]
-        rows = x.reshape(x.size // max(1, weight.shape[1]), weight.shape[1])
+        rows = x.reshape(math.prod(x.shape[:-1]), weight.shape[1])
         return reference.gemm_s8(
             rows,
             weight,
@@ -446,6 +449,7 @@ class Lut(Kind):
         """The table has an entry for every code."""
         if step.constants["table"].shape != (256,):
             step.malformed(f"the table has {step.constants['table'].size} entries, must have 256")
+        step.check_codes(step.constants["table"])
 
     def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
         """That of the input."""

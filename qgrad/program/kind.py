@@ -78,11 +78,17 @@ class Step:
 
     def malformed(self, message: str) -> NoReturn:
         """Raise ModelFormatError: the program itself breaks a rule."""
-        raise ModelFormatError(f"{self.where}: {message}")
+        raise ModelFormatError(f"{self.where}: {message}"[:590])
 
     def misfit(self, message: str) -> NoReturn:
         """Raise ShapeError: the sizes of this call do not fit."""
-        raise ShapeError(f"{self.where}: {message}")
+        raise ShapeError(f"{self.where}: {message}"[:590])
+
+    def check_codes(self, codes: Array) -> None:
+        """Stored codes must be ones that the output may have."""
+        qp = self.output.qparams
+        if qp is not None and codes.size and not qp.qmin <= codes.min() <= codes.max() <= qp.qmax:
+            self.malformed(f"holds codes outside the output's [{qp.qmin}, {qp.qmax}]")
 
 
 class Kind:
@@ -150,7 +156,7 @@ def to_row(array: Array, layout: str) -> Array:
 def from_row(array: Array, layout: str) -> Array:
     """An array of logical shape, laid out in memory."""
     moved = np.moveaxis(array, 1, -1) if layout == "cl" and array.ndim > 2 else array
-    return np.ascontiguousarray(moved)
+    return np.asarray(moved, order="C")
 
 
 def contiguous_steps(shape: Shape) -> list[int]:

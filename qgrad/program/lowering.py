@@ -137,18 +137,18 @@ def lower(
     to = Lowering(memory, packed, pool)
     for index, spec in enumerate(inputs):
         to.add_place(spec.value, "input", index)
-    kept = {value.name: index for index, value in enumerate(outputs)}
+    for index, value in enumerate(outputs):
+        to.add_place(value, "output", index)
+    kept = {value.name for value in outputs}
     for step in steps:
         y = step.output
-        if memory.roots[y.name] != y.name:
+        if memory.roots[y.name] != y.name or y.name in kept:
             continue
-        if y.name in kept:
-            to.add_place(y, "output", kept[y.name])
-        elif y.name in memory.offsets:
+        if y.name in memory.offsets:
             to.add_place(y, "arena", memory.offsets[y.name])
         else:
             to.add_constant(y.name, step.constants["value"])
     for step in steps:
         if memory.roots[step.output.name] == step.output.name:
             step.kind.lower(step, to)
-    return Plan(memory, tuple(kept), to.executor)
+    return Plan(memory, tuple(value.name for value in outputs), to.executor)

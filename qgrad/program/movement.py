@@ -105,7 +105,7 @@ class Permute(Kind):
 
     def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
         """Transpose and copy."""
-        return np.ascontiguousarray(arrays[0].transpose(permutation(step, arrays[0].ndim)))
+        return np.asarray(arrays[0].transpose(permutation(step, arrays[0].ndim)), order="C")
 
     def lower(self, step: Step, to: Lowering) -> None:
         """One copy with the steps in the new order."""
@@ -204,7 +204,7 @@ class Slice(Kind):
         axis = axis_of(step, "dim", x.ndim)
         at = physical_axis(axis, x.ndim, step.output.layout)
         taken = slice(*self.indices(step, x.shape[at], env))
-        return np.ascontiguousarray(x[(slice(None),) * at + (taken,)])
+        return np.asarray(x[(slice(None),) * at + (taken,)], order="C")
 
     def lower(self, step: Step, to: Lowering) -> None:
         """One copy of a part of the input."""
@@ -245,6 +245,7 @@ class ConstantValue(Kind):
         stored = step.constants["value"].dtype.name
         if stored != step.output.dtype:
             step.malformed(f"the stored array is {stored}, the value {step.output.dtype}")
+        step.check_codes(step.constants["value"])
 
     def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
         """That of the stored array."""

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boxing import box, unbox
-from ..errors import DTypeError, ShapeError
+from ..errors import DTypeError, QParamError, ShapeError
 from ..kernels.extension import core
+from ..qtensor import QTensor
 from . import file, table
 from .build import build, check_constants
 from .kind import to_row
@@ -76,9 +77,14 @@ class Program:
         return Program, parts, {"memory_budget": self.memory_budget}
 
     def __call__(self, *inputs: Any) -> Any:
-        """Run on arrays or Tensors; gives one Tensor, or a tuple if there are several outputs."""
-        results = [box(array) for array in self.run(*map(unbox, inputs))]
-        return results[0] if len(results) == 1 else tuple(results)
+        """Run on Tensors, arrays or quantized tensors; several outputs come as a tuple.
+
+        A quantized tensor must have the scale and zero point that its input is quantized with, and
+        so saves the caller a rounding. An output of codes is a quantized tensor.
+        """
+        results = self.run(*self._taken(inputs))
+        boxed = [self._given(*pair) for pair in zip(self.outputs, results, strict=True)]
+        return boxed[0] if len(boxed) == 1 else tuple(boxed)
 
     def run(self, *arrays: Array) -> list[Array]:
         """The outputs for input arrays, in logical layout.
@@ -106,7 +112,7 @@ class Program:
             for name, value in self.values.items()
             if value.dtype == "uint8" and "@" not in name
         ]
-        arrays = self._checked(tuple(map(unbox, inputs)))
+        arrays = self._checked(self._taken(inputs))
         if core is None:
             return self._interpret(arrays, names)
         return dict(zip(names, self._execute(arrays, tuple(names)), strict=True))
@@ -136,10 +142,42 @@ class Program:
             f"{len(self.instructions)} instructions, {self.nbytes:,} bytes)"
         )
 
+    def _taken(self, inputs: Sequence[Any]) -> list[Array]:
+        """The arrays inside the arguments."""
+        if not any(isinstance(x, QTensor) for x in inputs):
+            return [unbox(x) for x in inputs]
+        self._check_arguments(len(inputs))
+        return [
+            self._codes_or_values(spec, x) if isinstance(x, QTensor) else unbox(x)
+            for spec, x in zip(self.inputs, inputs, strict=True)
+        ]
+
+    def _codes_or_values(self, spec: InputSpec, x: QTensor) -> Array:
+        """What an input takes of a quantized tensor with the right parameters."""
+        users = [step for step in self.steps if spec.value in step.inputs]
+        wanted = [step.output.qparams if spec.qparams is None else spec.qparams for step in users]
+        quantizes = spec.qparams is not None or all(s.kind.name == "quantize" for s in users)
+        for qp in wanted if quantizes else [None]:
+            if qp is None or qp.scale != x.qparams.scale or qp.zero_point != x.qparams.zero_point:
+                rule = "takes no codes" if qp is None else f"takes {qp}"
+                raise QParamError(
+                    f"program: input {spec.name!r} {rule}, got {x.qparams}; pass .dequantize(), "
+                    "which the program then quantizes itself"
+                )
+        return unbox(x.int_repr() if spec.qparams is not None else x.dequantize())
+
+    def _given(self, name: str, array: Array) -> Any:
+        """An output as callers see it."""
+        qparams = self.values[name].qparams
+        return box(array) if qparams is None else QTensor(array, qparams)
+
+    def _check_arguments(self, count: int) -> None:
+        if count != len(self.inputs):
+            raise ShapeError(f"program: takes {len(self.inputs)} inputs, got {count}")
+
     def _checked(self, arrays: Sequence[Array]) -> list[Array]:
         """The inputs as C-contiguous arrays that fit their specs."""
-        if len(arrays) != len(self.inputs):
-            raise ShapeError(f"program: takes {len(self.inputs)} inputs, got {len(arrays)}")
+        self._check_arguments(len(arrays))
         return [_check_input(spec, a) for spec, a in zip(self.inputs, arrays, strict=True)]
 
     def _reference(self, arrays: Sequence[Array]) -> list[Array]:
@@ -210,6 +248,8 @@ class Program:
 
 
 def _check_input(spec: InputSpec, array: Array) -> Array:
+    if isinstance(array, np.generic):
+        array = np.asarray(array)
     if not isinstance(array, np.ndarray) or array.dtype.name != spec.dtype:
         got = array.dtype.name if isinstance(array, np.ndarray) else type(array).__name__
         raise DTypeError(

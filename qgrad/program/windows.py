@@ -37,6 +37,7 @@ def _output_size(value: Any) -> tuple[int | None, ...]:
     return tuple(_SIZE(v) for v in value)
 
 
+_MAX_WINDOWS = 2**24
 _SPATIAL = (1, 2)  # one or two spatial axes: inputs of rank 3 or 4
 
 CONV: Attrs = {
@@ -173,6 +174,7 @@ def avg_windows(step: Step, x: Shape) -> Windows:
     if a["output_size"] is not None:
         sizes = _spatial(step, x, len(a["output_size"]))
         for size, out in zip(sizes, a["output_size"], strict=True):
+            _check_count(step, size if out is None else out)
             axes.append(adaptive_windows(size, size if out is None else out))
         return _two_axes(axes)
     for i, size in enumerate(_spatial(step, x, len(a["kernel"]))):
@@ -195,7 +197,15 @@ def _windows(
     reach = dilation * (kernel - 1) + 1
     if reach > size + 2 * pad:
         step.misfit(f"the window spans {reach} of {size + 2 * pad} padded pixels (x has shape {x})")
-    return pool_windows(size, kernel, stride, pad, dilation, ceil_mode, count_include_pad)
+    _check_count(step, (size + 2 * pad - reach) // stride + 2)
+    # The dilation of a single row has no effect, and may be too large for a step.
+    step_of_rows = dilation if kernel > 1 else 1
+    return pool_windows(size, kernel, stride, pad, step_of_rows, ceil_mode, count_include_pad)
+
+
+def _check_count(step: Step, windows: int) -> None:
+    if windows > _MAX_WINDOWS:
+        step.misfit(f"{windows} windows along one axis, at most {_MAX_WINDOWS} are allowed")
 
 
 def _two_axes(axes: list[tuple[NDArray[np.int32], NDArray[np.int32]]]) -> Windows:

@@ -2,7 +2,8 @@
 
 namespace qg {
 
-void affine_f32(const float* x, const AffineShape& shape, const float* scale, const float* shift, float* y) {
+void affine_f32(const float* x, const AffineShape& shape, const float* scale, const float* shift,
+                float* y) {
   if (shape.inner == 1) {
     for (ptrdiff_t o = 0; o < shape.outer; ++o, x += shape.channels, y += shape.channels) {
       for (ptrdiff_t c = 0; c < shape.channels; ++c) y[c] = x[c] * scale[c] + shift[c];

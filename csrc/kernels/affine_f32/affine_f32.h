@@ -11,6 +11,7 @@ struct AffineShape {
   ptrdiff_t outer, channels, inner;
 };
 
-void affine_f32(const float* x, const AffineShape& shape, const float* scale, const float* shift, float* y);
+void affine_f32(const float* x, const AffineShape& shape, const float* scale, const float* shift,
+                float* y);
 
 }  // namespace qg

@@ -2,8 +2,8 @@
 
 namespace qg {
 
-void avg_pool_f32(const FloatPlanes& x, const PoolGrid& grid, const int32_t* row_div, const int32_t* col_div,
-                  float* y) {
+void avg_pool_f32(const FloatPlanes& x, const PoolGrid& grid, const int32_t* row_div,
+                  const int32_t* col_div, float* y) {
   for (ptrdiff_t p = 0; p < x.planes; ++p) {
     const float* plane = x.data + p * x.h * x.w;
     for (ptrdiff_t i = 0; i < grid.out_h; ++i) {
@@ -16,7 +16,8 @@ void avg_pool_f32(const FloatPlanes& x, const PoolGrid& grid, const int32_t* row
             sum += static_cast<double>(plane[iy * x.w + ix]);
           }
         }
-        *y++ = static_cast<float>(sum / (static_cast<double>(row_div[i]) * static_cast<double>(col_div[j])));
+        *y++ = static_cast<float>(
+            sum / (static_cast<double>(row_div[i]) * static_cast<double>(col_div[j])));
       }
     }
   }

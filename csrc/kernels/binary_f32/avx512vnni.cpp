@@ -1,5 +1,5 @@
-#include "kernels/binary_f32/binary_f32.h"
 #include "simd/avx512vnni.h"
+#include "kernels/binary_f32/binary_f32.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

@@ -21,7 +21,8 @@ void run(BinaryF32 function, const float* a, const float* b, const BroadcastAxis
          const BroadcastAxis* last, float*& y) {
   if (axis == last) {
     const BinaryF32Variant& variant = binary_f32_variants.get();
-    variant.functions[static_cast<int32_t>(function)](a, axis->a_step, b, axis->b_step, axis->size, y);
+    variant.functions[static_cast<int32_t>(function)](a, axis->a_step, b, axis->b_step, axis->size,
+                                                      y);
     y += axis->size;
     return;
   }
@@ -32,8 +33,10 @@ void run(BinaryF32 function, const float* a, const float* b, const BroadcastAxis
 
 }  // namespace
 
-std::vector<BroadcastAxis> broadcast_axes(const std::vector<ptrdiff_t>& a, const std::vector<ptrdiff_t>& b) {
-  const ptrdiff_t rank_a = static_cast<ptrdiff_t>(a.size()), rank_b = static_cast<ptrdiff_t>(b.size());
+std::vector<BroadcastAxis> broadcast_axes(const std::vector<ptrdiff_t>& a,
+                                          const std::vector<ptrdiff_t>& b) {
+  const ptrdiff_t rank_a = static_cast<ptrdiff_t>(a.size()),
+                  rank_b = static_cast<ptrdiff_t>(b.size());
   const ptrdiff_t rank = std::max(rank_a, rank_b);
   std::vector<BroadcastAxis> reversed;
   ptrdiff_t a_step = 1, b_step = 1;
@@ -55,8 +58,8 @@ std::vector<BroadcastAxis> broadcast_axes(const std::vector<ptrdiff_t>& a, const
   return reversed;
 }
 
-void binary_f32(BinaryF32 function, const float* a, const float* b, const std::vector<BroadcastAxis>& axes,
-                float* y) {
+void binary_f32(BinaryF32 function, const float* a, const float* b,
+                const std::vector<BroadcastAxis>& axes, float* y) {
   for (const BroadcastAxis& axis : axes) {
     if (axis.size == 0) return;
   }

@@ -45,7 +45,8 @@ Array<float> binary(int32_t function, const Array<float>& a, const Array<float>&
 
 void bind_binary_f32(py::module_& m) {
   m.def("binary_f32_names", &names);
-  m.def("binary_f32", &binary, py::arg("function"), py::arg("a").noconvert(), py::arg("b").noconvert());
+  m.def("binary_f32", &binary, py::arg("function"), py::arg("a").noconvert(),
+        py::arg("b").noconvert());
 }
 
 }  // namespace qg

@@ -2,27 +2,29 @@
 
 #include "simd/functions.h"
 
-#define QG_SINGLE(name, y)                                                                   \
-  struct Function_##name {                                                                   \
-    static constexpr ptrdiff_t kStep = kLanes;                                               \
-    using Vector = F32;                                                                      \
+#define QG_SINGLE(name, y)                                                                       \
+  struct Function_##name {                                                                       \
+    static constexpr ptrdiff_t kStep = kLanes;                                                   \
+    using Vector = F32;                                                                          \
     QG_INLINE F32 get(const float* p, ptrdiff_t n) { return n == kStep ? load(p) : load(p, n); } \
-    QG_INLINE F32 repeat(float x) { return splat(x); }                                       \
-    QG_INLINE F32 of(F32 a, F32 b) { return (y); }                                           \
-    QG_INLINE void put(float* p, F32 v, ptrdiff_t n) { n == kStep ? store(p, v) : store(p, v, n); } \
+    QG_INLINE F32 repeat(float x) { return splat(x); }                                           \
+    QG_INLINE F32 of(F32 a, F32 b) { return (y); }                                               \
+    QG_INLINE void put(float* p, F32 v, ptrdiff_t n) {                                           \
+      n == kStep ? store(p, v) : store(p, v, n);                                                 \
+    }                                                                                            \
   };
-#define QG_WIDE(name, y)                                                                   \
-  struct Function_##name {                                                                 \
-    static constexpr ptrdiff_t kStep = kWide;                                              \
-    using Vector = F64;                                                                    \
-    QG_INLINE F64 get(const float* p, ptrdiff_t n) {                                       \
-      return n == kStep ? load_wide(p) : load_wide(p, n);                                  \
-    }                                                                                      \
-    QG_INLINE F64 repeat(float x) { return wide(static_cast<double>(x)); }                 \
-    QG_INLINE F64 of(F64 a, F64 b) { return (y); }                                         \
-    QG_INLINE void put(float* p, F64 v, ptrdiff_t n) {                                     \
-      n == kStep ? store_rounded(p, v) : store_rounded(p, v, n);                           \
-    }                                                                                      \
+#define QG_WIDE(name, y)                                                   \
+  struct Function_##name {                                                 \
+    static constexpr ptrdiff_t kStep = kWide;                              \
+    using Vector = F64;                                                    \
+    QG_INLINE F64 get(const float* p, ptrdiff_t n) {                       \
+      return n == kStep ? load_wide(p) : load_wide(p, n);                  \
+    }                                                                      \
+    QG_INLINE F64 repeat(float x) { return wide(static_cast<double>(x)); } \
+    QG_INLINE F64 of(F64 a, F64 b) { return (y); }                         \
+    QG_INLINE void put(float* p, F64 v, ptrdiff_t n) {                     \
+      n == kStep ? store_rounded(p, v) : store_rounded(p, v, n);           \
+    }                                                                      \
   };
 #include "kernels/binary_f32/binary_f32.def"
 #undef QG_SINGLE
@@ -48,7 +50,8 @@ void walk(const float* a, const float* b, ptrdiff_t n, float* y) {
 }
 
 template <class Function>
-void map(const float* a, ptrdiff_t a_step, const float* b, ptrdiff_t b_step, ptrdiff_t n, float* y) {
+void map(const float* a, ptrdiff_t a_step, const float* b, ptrdiff_t b_step, ptrdiff_t n,
+         float* y) {
   if (a_step == 0 && b_step == 0) return walk<Function, true, true>(a, b, n, y);
   if (a_step == 0) return walk<Function, true, false>(a, b, n, y);
   if (b_step == 0) return walk<Function, false, true>(a, b, n, y);

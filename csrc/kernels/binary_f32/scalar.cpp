@@ -1,5 +1,5 @@
-#include "kernels/binary_f32/binary_f32.h"
 #include "simd/scalar.h"
+#include "kernels/binary_f32/binary_f32.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/binary_f32/generic.h"

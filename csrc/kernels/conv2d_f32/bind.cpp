@@ -41,7 +41,8 @@ ConvSpec conv_spec(ptrdiff_t in_channels, const Four& w, const Settings& s) {
                       at_most(s.pads[3], 0),
                       at_most(s.dilation[0], 1),
                       at_most(s.dilation[1], 1)};
-  require(w[1] * spec.groups == in_channels && w[0] % spec.groups == 0, "groups that divide the channels");
+  require(w[1] * spec.groups == in_channels && w[0] % spec.groups == 0,
+          "groups that divide the channels");
   return spec;
 }
 
@@ -50,8 +51,9 @@ Four shape4(const Array<float>& x, const char* rule) {
   return {x.shape(0), x.shape(1), x.shape(2), x.shape(3)};
 }
 
-Array<float> conv2d(const Array<float>& x, const Array<float>& w, const std::optional<Array<float>>& bias,
-                    const Pair& stride, const Four& pads, const Pair& dilation, ptrdiff_t groups) {
+Array<float> conv2d(const Array<float>& x, const Array<float>& w,
+                    const std::optional<Array<float>>& bias, const Pair& stride, const Four& pads,
+                    const Pair& dilation, ptrdiff_t groups) {
   const Four from = shape4(x, "x[B][C][H][W]");
   const ConvSpec spec =
       conv_spec(from[1], shape4(w, "w[O][C/groups][KH][KW]"), {stride, pads, dilation, groups});
@@ -69,12 +71,14 @@ Array<float> conv2d(const Array<float>& x, const Array<float>& w, const std::opt
 }
 
 Array<float> conv2d_dinput(const Array<float>& g, const Array<float>& w, const Pair& size,
-                           const Pair& stride, const Four& pads, const Pair& dilation, ptrdiff_t groups) {
+                           const Pair& stride, const Four& pads, const Pair& dilation,
+                           ptrdiff_t groups) {
   const Four from = shape4(g, "g[B][O][OH][OW]"), kernel = shape4(w, "w[O][C/groups][KH][KW]");
   const ConvSpec spec =
       conv_spec(kernel[1] * at_most(groups, 1), kernel, {stride, pads, dilation, groups});
   require(spec.fits(at_most(size[0], 0), at_most(size[1], 0)), "a kernel inside the padded image");
-  require(from[1] == spec.out_channels && from[2] == spec.out_h(size[0]) && from[3] == spec.out_w(size[1]),
+  require(from[1] == spec.out_channels && from[2] == spec.out_h(size[0]) &&
+              from[3] == spec.out_w(size[1]),
           "g of the output's shape");
   Array<float> result = new_array<float>({from[0], spec.in_channels, size[0], size[1]});
   const ImagesF32 images{g.data(), from[0], from[2], from[3]};
@@ -87,7 +91,8 @@ Array<float> conv2d_dinput(const Array<float>& g, const Array<float>& w, const P
 }
 
 Array<float> conv2d_dweight(const Array<float>& g, const Array<float>& x, const Pair& kernel,
-                            const Pair& stride, const Four& pads, const Pair& dilation, ptrdiff_t groups) {
+                            const Pair& stride, const Four& pads, const Pair& dilation,
+                            ptrdiff_t groups) {
   const Four from = shape4(x, "x[B][C][H][W]"), grads = shape4(g, "g[B][O][OH][OW]");
   require(from[1] % at_most(groups, 1) == 0, "groups that divide the channels");
   const Four weights{grads[1], from[1] / groups, kernel[0], kernel[1]};
@@ -109,12 +114,14 @@ Array<float> conv2d_dweight(const Array<float>& g, const Array<float>& x, const 
 
 void bind_conv2d_f32(py::module_& m) {
   m.def("conv2d_f32", &conv2d, py::arg("x").noconvert(), py::arg("w").noconvert(),
-        py::arg("bias").noconvert().none(true), py::arg("stride"), py::arg("pads"), py::arg("dilation"),
-        py::arg("groups"));
+        py::arg("bias").noconvert().none(true), py::arg("stride"), py::arg("pads"),
+        py::arg("dilation"), py::arg("groups"));
   m.def("conv2d_dinput_f32", &conv2d_dinput, py::arg("g").noconvert(), py::arg("w").noconvert(),
-        py::arg("size"), py::arg("stride"), py::arg("pads"), py::arg("dilation"), py::arg("groups"));
+        py::arg("size"), py::arg("stride"), py::arg("pads"), py::arg("dilation"),
+        py::arg("groups"));
   m.def("conv2d_dweight_f32", &conv2d_dweight, py::arg("g").noconvert(), py::arg("x").noconvert(),
-        py::arg("kernel"), py::arg("stride"), py::arg("pads"), py::arg("dilation"), py::arg("groups"));
+        py::arg("kernel"), py::arg("stride"), py::arg("pads"), py::arg("dilation"),
+        py::arg("groups"));
 }
 
 }  // namespace qg

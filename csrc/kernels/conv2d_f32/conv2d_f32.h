@@ -1,8 +1,9 @@
-// y[b][o][oy][ox] = (fma chain over c, ky, kx of w[o][c][ky][kx] * x[b][g*C/G + c][iy][ix]) + bias[o]
+// y[b][o][oy][ox] = (fma chain over c, ky, kx of w[o][c][ky][kx] * x[b][g*C/G + c][iy][ix]) +
+// bias[o]
 //
-// with iy = oy * stride_h - pad_top + ky * dilation_h, ix alike, g = o / (O/G); pixels outside are 0 and take
-// part in the chain. x float32 [B][C][H][W], w [O][C/G][kernel_h][kernel_w], y [B][O][OH][OW]. No bit of the
-// result depends on the batch, tiling, threads or instruction set.
+// with iy = oy * stride_h - pad_top + ky * dilation_h, ix alike, g = o / (O/G); pixels outside are
+// 0 and take part in the chain. x float32 [B][C][H][W], w [O][C/G][kernel_h][kernel_w], y
+// [B][O][OH][OW]. No bit of the result depends on the batch, tiling, threads or instruction set.
 #pragma once
 
 #include "kernels/conv2d_s8/window_rows.h"
@@ -14,15 +15,16 @@ struct ImagesF32 {
   ptrdiff_t batch, h, w;
 };
 
-// The caller has checked the spec: positive sizes, groups divides both channel counts, pads >= 0, the kernel
-// fits the padded image. bias may be null.
-void conv2d_f32(const ConvSpec& spec, const ImagesF32& x, const float* w, const float* bias, float* y);
+// The caller has checked the spec: positive sizes, groups divides both channel counts, pads >= 0,
+// the kernel fits the padded image. bias may be null.
+void conv2d_f32(const ConvSpec& spec, const ImagesF32& x, const float* w, const float* bias,
+                float* y);
 
 // dx[b][c][iy][ix] = sum over (ky, kx) ascending, from +0, of the taps that read this pixel:
 //                    fma chain over o of w[o][c][ky][kx] * g[b][o][oy][ox]
 // g has batch, and height and width of the output; dx [B][C][h][w].
-void conv2d_dinput_f32(const ConvSpec& spec, const ImagesF32& g, const float* w, ptrdiff_t h, ptrdiff_t width,
-                       float* dx);
+void conv2d_dinput_f32(const ConvSpec& spec, const ImagesF32& g, const float* w, ptrdiff_t h,
+                       ptrdiff_t width, float* dx);
 
 // dw[o][c][ky][kx] = fma chain over (b, oy, ox) of g[b][o][oy][ox] * x[b][g*C/G + c][iy][ix]
 void conv2d_dweight_f32(const ConvSpec& spec, const ImagesF32& x, const float* g, float* dw);

@@ -5,9 +5,10 @@
 namespace qg {
 namespace {
 
-// One run of one row of the matrix. `row` is the input row, or null outside the image; the run's first tap
-// reads column ix, the next ones `stride` further each.
-void copy_run(const float* row, ptrdiff_t w, ptrdiff_t ix, ptrdiff_t stride, ptrdiff_t count, float* out) {
+// One run of one row of the matrix. `row` is the input row, or null outside the image; the run's
+// first tap reads column ix, the next ones `stride` further each.
+void copy_run(const float* row, ptrdiff_t w, ptrdiff_t ix, ptrdiff_t stride, ptrdiff_t count,
+              float* out) {
   if (row == nullptr) {
     std::fill(out, out + count, 0.0f);
     return;
@@ -26,8 +27,8 @@ void copy_run(const float* row, ptrdiff_t w, ptrdiff_t ix, ptrdiff_t stride, ptr
 
 }  // namespace
 
-std::vector<PixelRun> pixel_runs(const ConvSpec& spec, const PlanesF32& x, ptrdiff_t begin, ptrdiff_t count,
-                                 ptrdiff_t panel) {
+std::vector<PixelRun> pixel_runs(const ConvSpec& spec, const PlanesF32& x, ptrdiff_t begin,
+                                 ptrdiff_t count, ptrdiff_t panel) {
   const ptrdiff_t oh = spec.out_h(x.h), ow = spec.out_w(x.w);
   std::vector<PixelRun> runs;
   for (ptrdiff_t column = 0; column < count;) {

@@ -8,28 +8,30 @@
 
 namespace qg {
 
-// A batch of float images [batch][channels][h][w], of which `count` channels from `first` on are used.
+// A batch of float images [batch][channels][h][w], of which `count` channels from `first` on are
+// used.
 struct PlanesF32 {
   const float* data;
   ptrdiff_t batch, channels, h, w;
   ptrdiff_t first, count;
 };
 
-// Output pixels beside one another in one row of one image: columns [column, column + count) of a block.
+// Output pixels beside one another in one row of one image: columns [column, column + count) of a
+// block.
 struct PixelRun {
   ptrdiff_t column, count;
   ptrdiff_t image, oy, ox;
 };
 
-// The runs of output pixels [begin, begin + count), counted over the whole batch; none crosses a multiple of
-// `panel` columns.
-std::vector<PixelRun> pixel_runs(const ConvSpec& spec, const PlanesF32& x, ptrdiff_t begin, ptrdiff_t count,
-                                 ptrdiff_t panel);
+// The runs of output pixels [begin, begin + count), counted over the whole batch; none crosses a
+// multiple of `panel` columns.
+std::vector<PixelRun> pixel_runs(const ConvSpec& spec, const PlanesF32& x, ptrdiff_t begin,
+                                 ptrdiff_t count, ptrdiff_t panel);
 
-// Row k = (channel, kernel row, kernel column) of the matrix at pixel p is the input under that tap, 0
-// outside. Writes rows [k_begin, k_begin + depth) and the columns of `runs`: column j of panel p of row k to
-// out[p * panel * depth + k * width + j], width being `panel` or, in the last panel, `last_width`. Columns
-// that no run covers are set to 0.
+// Row k = (channel, kernel row, kernel column) of the matrix at pixel p is the input under that
+// tap, 0 outside. Writes rows [k_begin, k_begin + depth) and the columns of `runs`: column j of
+// panel p of row k to out[p * panel * depth + k * width + j], width being `panel` or, in the last
+// panel, `last_width`. Columns that no run covers are set to 0.
 struct Im2colBlock {
   ptrdiff_t columns, panel, last_width;
 };

@@ -1,5 +1,5 @@
-#include "kernels/layer_norm_f32/layer_norm_f32.h"
 #include "simd/avx512vnni.h"
+#include "kernels/layer_norm_f32/layer_norm_f32.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

@@ -15,7 +15,8 @@ const float* term(const std::optional<Array<float>>& array, ptrdiff_t size) {
   return array->data();
 }
 
-Array<float> layer_norm(const Array<float>& x, ptrdiff_t size, const std::optional<Array<float>>& weight,
+Array<float> layer_norm(const Array<float>& x, ptrdiff_t size,
+                        const std::optional<Array<float>>& weight,
                         const std::optional<Array<float>>& bias, double eps) {
   require(size > 0 && x.size() % size == 0, "x of whole rows");
   const LayerNormTerms terms{term(weight, size), term(bias, size), eps};
@@ -33,7 +34,8 @@ Array<float> layer_norm(const Array<float>& x, ptrdiff_t size, const std::option
 
 void bind_layer_norm_f32(py::module_& m) {
   m.def("layer_norm_f32", &layer_norm, py::arg("x").noconvert(), py::arg("size"),
-        py::arg("weight").noconvert().none(true), py::arg("bias").noconvert().none(true), py::arg("eps"));
+        py::arg("weight").noconvert().none(true), py::arg("bias").noconvert().none(true),
+        py::arg("eps"));
 }
 
 }  // namespace qg

@@ -16,7 +16,8 @@ template <class Function>
 QG_INLINE double row_sum(const float* x, ptrdiff_t n, double mean) {
   LaneSum sum = LaneSum::zero();
   ptrdiff_t i = 0;
-  for (; i + kWide <= n; i += kWide) sum.lanes[i / kWide % kSumVectors] += Function::of(load_wide(x + i), mean);
+  for (; i + kWide <= n; i += kWide)
+    sum.lanes[i / kWide % kSumVectors] += Function::of(load_wide(x + i), mean);
   if (i < n) {
     F64 v = Function::of(load_wide(x + i, n - i), mean);
     for (ptrdiff_t l = n - i; l < kWide; ++l) v[l] = 0.0;
@@ -28,7 +29,8 @@ QG_INLINE double row_sum(const float* x, ptrdiff_t n, double mean) {
 QG_INLINE F64 normalized(F64 x, double mean, double inverse, const LayerNormTerms& t, ptrdiff_t i,
                          ptrdiff_t n) {
   F64 y = (x - mean) * inverse;
-  if (t.weight != nullptr) y = y * (n >= kWide ? load_wide(t.weight + i) : load_wide(t.weight + i, n));
+  if (t.weight != nullptr)
+    y = y * (n >= kWide ? load_wide(t.weight + i) : load_wide(t.weight + i, n));
   if (t.bias != nullptr) y = y + (n >= kWide ? load_wide(t.bias + i) : load_wide(t.bias + i, n));
   return y;
 }

@@ -1,5 +1,5 @@
-#include "kernels/layer_norm_f32/layer_norm_f32.h"
 #include "simd/scalar.h"
+#include "kernels/layer_norm_f32/layer_norm_f32.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/layer_norm_f32/generic.h"

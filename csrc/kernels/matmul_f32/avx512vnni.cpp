@@ -16,8 +16,10 @@ QG_INLINE void multiply_add(F32& acc, F32 a, F32 b) {
 }
 QG_INLINE void pin(F32& acc) { asm("" : "+v"(acc)); }
 
-// to[j][i] = from[i][j] for 16 rows of 16: pairs, then fours inside each quarter, then the quarters.
-QG_INLINE void transpose_square(const float* from, ptrdiff_t from_stride, float* to, ptrdiff_t to_stride) {
+// to[j][i] = from[i][j] for 16 rows of 16: pairs, then fours inside each quarter, then the
+// quarters.
+QG_INLINE void transpose_square(const float* from, ptrdiff_t from_stride, float* to,
+                                ptrdiff_t to_stride) {
   F32 r[16], s[16];
   for (int i = 0; i < 16; ++i) r[i] = load(from + i * from_stride);
   for (int i = 0; i < 16; i += 2) {

@@ -13,7 +13,8 @@ namespace {
 using Strided = py::array_t<float, 0>;
 
 ptrdiff_t step(const Strided& array, ptrdiff_t axis) {
-  require(array.strides(axis) % static_cast<ptrdiff_t>(sizeof(float)) == 0, "strides of whole elements");
+  require(array.strides(axis) % static_cast<ptrdiff_t>(sizeof(float)) == 0,
+          "strides of whole elements");
   return array.strides(axis) / static_cast<ptrdiff_t>(sizeof(float));
 }
 
@@ -22,10 +23,12 @@ MatrixF32 matrix(const Strided& array, const char* rule) {
   require(array.ndim() >= 2, rule);
   require(reinterpret_cast<uintptr_t>(array.data()) % alignof(float) == 0, "aligned arrays");
   const ptrdiff_t last = array.ndim() - 1;
-  return {array.data(), array.shape(last - 1), array.shape(last), step(array, last - 1), step(array, last)};
+  return {array.data(), array.shape(last - 1), array.shape(last), step(array, last - 1),
+          step(array, last)};
 }
 
-// One batch dimension, as long as the result's or broadcast: how far one step of it moves in each operand.
+// One batch dimension, as long as the result's or broadcast: how far one step of it moves in each
+// operand.
 struct BatchAxis {
   ptrdiff_t size, a_step, b_step;
 };
@@ -42,7 +45,8 @@ std::vector<BatchAxis> batch_axes(const Strided& a, const Strided& b) {
   return axes;
 }
 
-void multiply_batch(MatrixF32 a, MatrixF32 b, const BatchAxis* axis, const BatchAxis* end, float*& y) {
+void multiply_batch(MatrixF32 a, MatrixF32 b, const BatchAxis* axis, const BatchAxis* end,
+                    float*& y) {
   if (axis == end) {
     matmul_f32(a, b, nullptr, y, b.columns);
     y += a.rows * b.columns;

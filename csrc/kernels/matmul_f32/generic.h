@@ -1,5 +1,5 @@
-// matmul_f32 in the vocabulary of one instruction set; included inside its namespace. The ISA file gives
-// kFloatRows and kFloatVectors (the register tile), multiply_add() and pin().
+// matmul_f32 in the vocabulary of one instruction set; included inside its namespace. The ISA file
+// gives kFloatRows and kFloatVectors (the register tile), multiply_add() and pin().
 
 struct FloatTile {
   const float* x;
@@ -80,8 +80,15 @@ void multiply_f32(const RowsF32& x, const PanelsF32& w, bool continued, const fl
     const float* panel = w.data + first * w.depth;
     for (ptrdiff_t tile = 0; tile < tiles; ++tile) {
       const ptrdiff_t row = x.count * tile / tiles, end = x.count * (tile + 1) / tiles;
-      const FloatTile t{x.data + row * x.row_stride, x.row_stride, panel, w.depth, columns, continued,
-                        bias == nullptr ? nullptr : bias + first, y + row * y_stride + first, y_stride};
+      const FloatTile t{x.data + row * x.row_stride,
+                        x.row_stride,
+                        panel,
+                        w.depth,
+                        columns,
+                        continued,
+                        bias == nullptr ? nullptr : bias + first,
+                        y + row * y_stride + first,
+                        y_stride};
       Tiles::rows[end - row - 1][vectors - 1](t);
     }
   }
@@ -107,4 +114,5 @@ void pack_transposed_f32(const float* data, ptrdiff_t stride, ptrdiff_t columns,
   }
 }
 
-constexpr MatmulF32Variant kVariant = {kFloatVectors * kLanes, kLanes, multiply_f32, pack_transposed_f32};
+constexpr MatmulF32Variant kVariant = {kFloatVectors * kLanes, kLanes, multiply_f32,
+                                       pack_transposed_f32};

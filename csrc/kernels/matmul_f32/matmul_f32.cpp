@@ -24,7 +24,8 @@ void pack_rows(const MatrixF32& b, ptrdiff_t width, float* panel) {
   }
 }
 
-MatrixF32 part(const MatrixF32& m, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column, ptrdiff_t columns) {
+MatrixF32 part(const MatrixF32& m, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t column,
+               ptrdiff_t columns) {
   return {m.data + row * m.row_stride + column * m.column_stride, rows, columns, m.row_stride,
           m.column_stride};
 }
@@ -36,7 +37,8 @@ void fill_rows(const float* bias, float* y, ptrdiff_t y_stride, ptrdiff_t rows, 
   }
 }
 
-// Calls use(n, columns, k, depth) for each block of b, the blocks of one column range by k ascending.
+// Calls use(n, columns, k, depth) for each block of b, the blocks of one column range by k
+// ascending.
 template <class Use>
 void for_blocks(ptrdiff_t all_columns, ptrdiff_t all_depth, const Use& use) {
   for (ptrdiff_t n = 0; n < all_columns; n += kColumnBlockF32) {
@@ -56,14 +58,14 @@ void multiply_packing_b(const MatrixF32& a, const MatrixF32& b, const float* bia
   for_blocks(b.columns, b.rows, [&](ptrdiff_t n, ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth) {
     pack_panels_f32(variant, b, k, depth, n, columns, panels.data());
     const float* block_bias = bias != nullptr && k + depth == b.rows ? bias + n : nullptr;
-    variant.multiply({a.data + k, a.rows, a.row_stride}, {panels.data(), depth, columns}, k > 0, block_bias,
-                     y + n, y_stride);
+    variant.multiply({a.data + k, a.rows, a.row_stride}, {panels.data(), depth, columns}, k > 0,
+                     block_bias, y + n, y_stride);
   });
 }
 
 // y = transpose of yt [columns][rows], plus bias.
-void store_transposed(const float* yt, ptrdiff_t rows, ptrdiff_t columns, const float* bias, float* y,
-                      ptrdiff_t y_stride) {
+void store_transposed(const float* yt, ptrdiff_t rows, ptrdiff_t columns, const float* bias,
+                      float* y, ptrdiff_t y_stride) {
   constexpr ptrdiff_t kBlock = 16;
   for (ptrdiff_t n0 = 0; n0 < columns; n0 += kBlock) {
     const ptrdiff_t n1 = std::min(columns, n0 + kBlock);
@@ -94,25 +96,28 @@ AlignedVector<float> copied_rows(const MatrixF32& a) {
 
 }  // namespace
 
-void pack_panels_f32(const MatmulF32Variant& variant, const MatrixF32& b, ptrdiff_t k_begin, ptrdiff_t depth,
-                     ptrdiff_t begin, ptrdiff_t columns, float* panels) {
+void pack_panels_f32(const MatmulF32Variant& variant, const MatrixF32& b, ptrdiff_t k_begin,
+                     ptrdiff_t depth, ptrdiff_t begin, ptrdiff_t columns, float* panels) {
   for (ptrdiff_t first = 0; first < columns; first += variant.panel_columns) {
     const ptrdiff_t used = std::min(variant.panel_columns, columns - first);
     const ptrdiff_t width = round_up(used, variant.lanes);
     const MatrixF32 source = part(b, k_begin, depth, begin + first, used);
     if (b.row_stride == 1 && b.column_stride != 1) {
-      variant.pack_transposed(source.data, b.column_stride, used, width, depth, panels + first * depth);
+      variant.pack_transposed(source.data, b.column_stride, used, width, depth,
+                              panels + first * depth);
     } else {
       pack_rows(source, width, panels + first * depth);
     }
   }
 }
 
-void matmul_f32(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y, ptrdiff_t y_stride) {
+void matmul_f32(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
+                ptrdiff_t y_stride) {
   if (a.rows == 0 || b.columns == 0) return;
   if (a.columns == 0) return fill_rows(bias, y, y_stride, a.rows, b.columns);
   const bool rows_ready = a.column_stride == 1, columns_ready = b.row_stride == 1;
-  // Packing is the cost of a small product: pack the smaller operand, where the other can be read as it is.
+  // Packing is the cost of a small product: pack the smaller operand, where the other can be read
+  // as it is.
   if (columns_ready && (a.rows < b.columns / 2 || !rows_ready) && a.rows <= 4 * b.columns) {
     AlignedVector<float> yt(static_cast<size_t>(a.rows * b.columns));
     multiply_packing_b(b.transposed(), a.transposed(), nullptr, yt.data(), a.rows);
@@ -141,8 +146,8 @@ void PackedMatrixF32::run(const MatrixF32& a, const float* bias, float* y, ptrdi
     const ptrdiff_t width = round_up(columns, variant_->lanes);
     const RowsF32 x{a.data + m_begin * a.row_stride + k, m_end - m_begin, a.row_stride};
     const float* block_bias = bias != nullptr && k + depth == depth_ ? bias + n : nullptr;
-    variant_->multiply(x, {data_.data() + n * depth_ + k * width, depth, columns}, k > 0, block_bias,
-                       rows + n, y_stride);
+    variant_->multiply(x, {data_.data() + n * depth_ + k * width, depth, columns}, k > 0,
+                       block_bias, rows + n, y_stride);
   });
 }
 

@@ -1,7 +1,7 @@
 // y[m][n] = (fma chain over k ascending, from +0, of a[m][k] * b[k][n]) + bias[n]
 //
-// Every element is one chain of fused multiply-adds, so no bit of it depends on the sizes of the matrices,
-// on tiling, threads or instruction set. a, b, bias, y float32; a and b with any strides.
+// Every element is one chain of fused multiply-adds, so no bit of it depends on the sizes of the
+// matrices, on tiling, threads or instruction set. a, b, bias, y float32; a and b with any strides.
 #pragma once
 
 #include "aligned.h"
@@ -19,15 +19,16 @@ struct MatrixF32 {
 };
 
 // y is [a.rows][b.columns], rows y_stride apart; bias [b.columns] or null.
-void matmul_f32(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y, ptrdiff_t y_stride);
+void matmul_f32(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
+                ptrdiff_t y_stride);
 
 // The right operand, laid out once for the instruction set that was active then.
 class PackedMatrixF32 {
  public:
   explicit PackedMatrixF32(const MatrixF32& b);
 
-  // Rows [m_begin, m_end) of y; disjoint ranges may run on different threads. a.columns is b's rows and
-  // a.column_stride is 1.
+  // Rows [m_begin, m_end) of y; disjoint ranges may run on different threads. a.columns is b's rows
+  // and a.column_stride is 1.
   void run(const MatrixF32& a, const float* bias, float* y, ptrdiff_t y_stride, ptrdiff_t m_begin,
            ptrdiff_t m_end) const;
 
@@ -43,10 +44,11 @@ class PackedMatrixF32 {
 
 // For kernels that build panels themselves: writes columns [begin, begin + panels.columns), rows
 // [k_begin, k_begin + panels.depth) of b.
-void pack_panels_f32(const MatmulF32Variant& variant, const MatrixF32& b, ptrdiff_t k_begin, ptrdiff_t depth,
-                     ptrdiff_t begin, ptrdiff_t columns, float* panels);
+void pack_panels_f32(const MatmulF32Variant& variant, const MatrixF32& b, ptrdiff_t k_begin,
+                     ptrdiff_t depth, ptrdiff_t begin, ptrdiff_t columns, float* panels);
 
-// Blocks of the right operand that stay in the second-level cache while rows of the left one pass by.
+// Blocks of the right operand that stay in the second-level cache while rows of the left one pass
+// by.
 constexpr ptrdiff_t kDepthBlockF32 = 768;
 constexpr ptrdiff_t kColumnBlockF32 = 256;  // a multiple of every panel_columns
 

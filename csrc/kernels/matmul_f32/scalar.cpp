@@ -12,7 +12,8 @@ QG_INLINE void multiply_add(F32& acc, F32 a, F32 b) { acc = fma(a, b, acc); }
 QG_INLINE void pin(F32&) {}
 
 // to[j][i] = from[i][j] for kLanes rows of kLanes.
-QG_INLINE void transpose_square(const float* from, ptrdiff_t from_stride, float* to, ptrdiff_t to_stride) {
+QG_INLINE void transpose_square(const float* from, ptrdiff_t from_stride, float* to,
+                                ptrdiff_t to_stride) {
   for (ptrdiff_t j = 0; j < kLanes; ++j) {
     for (ptrdiff_t i = 0; i < kLanes; ++i) to[j * to_stride + i] = from[i * from_stride + j];
   }

@@ -15,8 +15,9 @@ struct RowsF32 {
   ptrdiff_t row_stride;
 };
 
-// `depth` rows of the right operand, in panels of `panel_columns` columns: inside a panel, for each k, one
-// value of each column. The last panel is as wide as the remaining columns, rounded up to `lanes`.
+// `depth` rows of the right operand, in panels of `panel_columns` columns: inside a panel, for each
+// k, one value of each column. The last panel is as wide as the remaining columns, rounded up to
+// `lanes`.
 struct PanelsF32 {
   const float* data;
   ptrdiff_t depth;
@@ -28,10 +29,10 @@ struct MatmulF32Variant {
   ptrdiff_t lanes;
   // y[m][n] = fma chain over k of x[m][k] * w[k][n], from y itself if `continued`, else from 0;
   // bias[n] is added last, if there is one.
-  void (*multiply)(const RowsF32& x, const PanelsF32& w, bool continued, const float* bias, float* y,
-                   ptrdiff_t y_stride);
-  // One panel of `width` columns (the last ones filled with zeros): panel[k * width + n] = w[n][k], for
-  // n < columns, w[n] = data + n * stride, k in [0, depth).
+  void (*multiply)(const RowsF32& x, const PanelsF32& w, bool continued, const float* bias,
+                   float* y, ptrdiff_t y_stride);
+  // One panel of `width` columns (the last ones filled with zeros): panel[k * width + n] = w[n][k],
+  // for n < columns, w[n] = data + n * stride, k in [0, depth).
   void (*pack_transposed)(const float* data, ptrdiff_t stride, ptrdiff_t columns, ptrdiff_t width,
                           ptrdiff_t depth, float* panel);
 };

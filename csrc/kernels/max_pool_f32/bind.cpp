@@ -5,8 +5,10 @@
 namespace qg {
 namespace {
 
-Array<float> max_pool(const Array<float>& x, const Array<int32_t>& rows, const Array<int32_t>& cols) {
-  const FloatPlanes planes{elements(x, 4, "x[B][C][H][W]"), x.shape(0) * x.shape(1), x.shape(2), x.shape(3)};
+Array<float> max_pool(const Array<float>& x, const Array<int32_t>& rows,
+                      const Array<int32_t>& cols) {
+  const FloatPlanes planes{elements(x, 4, "x[B][C][H][W]"), x.shape(0) * x.shape(1), x.shape(2),
+                           x.shape(3)};
   const PoolGrid grid{pool_windows(rows, planes.h), pool_windows(cols, planes.w), rows.shape(0),
                       cols.shape(0)};
   Array<float> result = new_array<float>({x.shape(0), x.shape(1), grid.out_h, grid.out_w});

@@ -1,5 +1,5 @@
-#include "kernels/reduce_f32/reduce_f32.h"
 #include "simd/avx512vnni.h"
+#include "kernels/reduce_f32/reduce_f32.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

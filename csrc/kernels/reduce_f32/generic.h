@@ -23,7 +23,8 @@ void reduce_run(const float* x, ptrdiff_t n, ptrdiff_t first, double* lanes) {
   F64 acc[kSumVectors];
   __builtin_memcpy(acc, lanes, sizeof acc);
   for (; i + kSumLanes <= n; i += kSumLanes) {
-    for (int v = 0; v < kSumVectors; ++v) acc[v] = Function::of(acc[v], load_wide(x + i + v * kWide));
+    for (int v = 0; v < kSumVectors; ++v)
+      acc[v] = Function::of(acc[v], load_wide(x + i + v * kWide));
   }
   __builtin_memcpy(lanes, acc, sizeof acc);
   for (; i < n; ++i) {

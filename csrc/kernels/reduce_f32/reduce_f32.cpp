@@ -114,7 +114,15 @@ void reduce_columns(const Reduction& reduction, const float* x, const Layout& la
 void reduce_f32(ReduceF32 function, const float* x, const std::vector<ReduceAxis>& axes, float* y) {
   const Layout layout = layout_of(axes);
   const Reduction reduction{function, static_cast<double>(layout.count)};
-  layout.inner_reduced ? reduce_rows(reduction, x, layout, y) : reduce_columns(reduction, x, layout, y);
+  if (layout.count == 0) {
+    ptrdiff_t outputs = 1;
+    for (const ReduceAxis& axis : axes) outputs *= axis.reduced ? 1 : axis.size;
+    const double nothing[kLanes] = {};
+    std::fill(y, y + outputs, reduction.result(nothing, 1));
+    return;
+  }
+  layout.inner_reduced ? reduce_rows(reduction, x, layout, y)
+                       : reduce_columns(reduction, x, layout, y);
 }
 
 }  // namespace qg

@@ -2,8 +2,8 @@
 // mean  y = sum / count
 // amax  y = the largest; NaN wins, zero is +0
 //
-// The elements of one sum are numbered with the reduced axes in their order, last fastest. x float32,
-// contiguous; y float32, contiguous over the kept axes.
+// The elements of one sum are numbered with the reduced axes in their order, last fastest. x
+// float32, contiguous; y float32, contiguous over the kept axes.
 #pragma once
 
 #include <vector>

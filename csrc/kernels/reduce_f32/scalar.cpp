@@ -1,5 +1,5 @@
-#include "kernels/reduce_f32/reduce_f32.h"
 #include "simd/scalar.h"
+#include "kernels/reduce_f32/reduce_f32.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/reduce_f32/generic.h"

@@ -1,5 +1,5 @@
-#include "kernels/softmax_f32/softmax_f32.h"
 #include "simd/avx512vnni.h"
+#include "kernels/softmax_f32/softmax_f32.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

@@ -6,8 +6,12 @@
 // NaN wins.
 QG_INLINE F64 larger(F64 a, F64 b) { return (a > b) | (a != a) ? a : b; }
 
-QG_INLINE F64 get(const float* x, ptrdiff_t n) { return n >= kWide ? load_wide(x) : load_wide(x, n); }
-QG_INLINE void put(float* y, F64 v, ptrdiff_t n) { n >= kWide ? store_rounded(y, v) : store_rounded(y, v, n); }
+QG_INLINE F64 get(const float* x, ptrdiff_t n) {
+  return n >= kWide ? load_wide(x) : load_wide(x, n);
+}
+QG_INLINE void put(float* y, F64 v, ptrdiff_t n) {
+  n >= kWide ? store_rounded(y, v) : store_rounded(y, v, n);
+}
 
 double row_max(const float* x, ptrdiff_t n) {
   F64 best = wide(static_cast<double>(x[0]));
@@ -44,7 +48,8 @@ void softmax_row(const float* x, ptrdiff_t n, bool log_wanted, double* e, float*
     if (log_wanted) {
       v = (get(x + i, n - i) - most) - log_whole;
     } else {
-      __builtin_memcpy(&v, e + i, static_cast<size_t>(n - i < kWide ? n - i : kWide) * sizeof(double));
+      __builtin_memcpy(&v, e + i,
+                       static_cast<size_t>(n - i < kWide ? n - i : kWide) * sizeof(double));
       v = v / whole;
     }
     put(y + i, v, n - i);
@@ -52,8 +57,8 @@ void softmax_row(const float* x, ptrdiff_t n, bool log_wanted, double* e, float*
 }
 
 // Each lane of the vectors is one column.
-void softmax_columns(const float* x, ptrdiff_t n, ptrdiff_t inner, ptrdiff_t columns, bool log_wanted,
-                     double* e, float* y) {
+void softmax_columns(const float* x, ptrdiff_t n, ptrdiff_t inner, ptrdiff_t columns,
+                     bool log_wanted, double* e, float* y) {
   F64 most = get(x, columns);
   for (ptrdiff_t i = 1; i < n; ++i) most = larger(get(x + i * inner, columns), most);
   F64 lane[kSumLanes];

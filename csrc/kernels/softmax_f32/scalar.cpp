@@ -1,5 +1,5 @@
-#include "kernels/softmax_f32/softmax_f32.h"
 #include "simd/scalar.h"
+#include "kernels/softmax_f32/softmax_f32.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/softmax_f32/generic.h"

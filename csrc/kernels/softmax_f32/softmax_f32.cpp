@@ -13,13 +13,15 @@ void softmax_f32(const float* x, const SoftmaxShape& shape, bool log, float* y) 
   const SoftmaxF32Variant& variant = softmax_f32_variants.get();
   const ptrdiff_t block = shape.inner == 1 ? 1 : variant.column_block;
   AlignedVector<double> e(static_cast<size_t>(shape.n * block));
-  for (ptrdiff_t o = 0; o < shape.outer; ++o, x += shape.n * shape.inner, y += shape.n * shape.inner) {
+  for (ptrdiff_t o = 0; o < shape.outer;
+       ++o, x += shape.n * shape.inner, y += shape.n * shape.inner) {
     if (shape.inner == 1) {
       variant.row(x, shape.n, log, e.data(), y);
       continue;
     }
     for (ptrdiff_t i = 0; i < shape.inner; i += block) {
-      variant.columns(x + i, shape.n, shape.inner, std::min(block, shape.inner - i), log, e.data(), y + i);
+      variant.columns(x + i, shape.n, shape.inner, std::min(block, shape.inner - i), log, e.data(),
+                      y + i);
     }
   }
 }

@@ -1,5 +1,5 @@
-#include "kernels/unary_f32/unary_f32.h"
 #include "simd/avx512vnni.h"
+#include "kernels/unary_f32/unary_f32.h"
 
 #ifdef QG_HAVE_AVX512VNNI
 

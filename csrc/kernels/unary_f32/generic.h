@@ -4,9 +4,7 @@
 
 typedef int32_t MaskF32 __attribute__((vector_size(kLanes * 4)));
 
-QG_INLINE F32 abs(F32 x) {
-  return reinterpret_cast<F32>(reinterpret_cast<MaskF32>(x) & INT32_MAX);
-}
+QG_INLINE F32 abs(F32 x) { return reinterpret_cast<F32>(reinterpret_cast<MaskF32>(x) & INT32_MAX); }
 
 QG_INLINE F32 with_sign_of(F32 magnitude, F32 x) {
   const MaskF32 sign = reinterpret_cast<MaskF32>(x) & INT32_MIN;
@@ -34,14 +32,16 @@ QG_INLINE F32 floor(F32 x) {
   return nearest > x ? nearest - 1.0f : nearest;
 }
 
-#define QG_SINGLE(name, y)                                                                    \
-  struct Function_##name {                                                                    \
-    static constexpr ptrdiff_t kStep = kLanes;                                                \
-    QG_INLINE F32 of(F32 x, const double* p) { return static_cast<void>(p), (y); }            \
-    QG_INLINE void apply(const float* x, const double* p, float* to) { store(to, of(load(x), p)); } \
-    QG_INLINE void apply(const float* x, const double* p, float* to, ptrdiff_t n) {           \
-      store(to, of(load(x, n), p), n);                                                        \
-    }                                                                                         \
+#define QG_SINGLE(name, y)                                                          \
+  struct Function_##name {                                                          \
+    static constexpr ptrdiff_t kStep = kLanes;                                      \
+    QG_INLINE F32 of(F32 x, const double* p) { return static_cast<void>(p), (y); }  \
+    QG_INLINE void apply(const float* x, const double* p, float* to) {              \
+      store(to, of(load(x), p));                                                    \
+    }                                                                               \
+    QG_INLINE void apply(const float* x, const double* p, float* to, ptrdiff_t n) { \
+      store(to, of(load(x, n), p), n);                                              \
+    }                                                                               \
   };
 #define QG_WIDE(name, y)                                                            \
   struct Function_##name {                                                          \

@@ -1,5 +1,5 @@
-#include "kernels/unary_f32/unary_f32.h"
 #include "simd/scalar.h"
+#include "kernels/unary_f32/unary_f32.h"
 
 QG_BEGIN_SCALAR
 #include "kernels/unary_f32/generic.h"
