@@ -11,8 +11,9 @@ from qgrad import dtypes, ops
 from qgrad.autograd import hooks
 from qgrad.autograd.gradients import backward
 from qgrad.autograd.in_place import change
+from qgrad.autograd.mode import recording
 from qgrad.autograd.record import make, record, refresh, run_on_tensors, set_tensor_class
-from qgrad.autograd.variable import Node, version
+from qgrad.autograd.variable import INFERENCE, Node, version
 from qgrad.boxing import set_box
 from qgrad.device import Device, check_device, cpu
 from qgrad.dtypes import DType
@@ -57,6 +58,8 @@ class Tensor(Operators, Interop, Filling):
     def _make(cls, data: Array, requires_grad: bool = False) -> Any:
         """A tensor of this class that shares the memory of `data`."""
         tensor = make(data, cls)
+        if recording.get() is None:
+            tensor._cell = INFERENCE
         if requires_grad:
             tensor.requires_grad = True
         return tensor
@@ -99,6 +102,11 @@ class Tensor(Operators, Interop, Filling):
                 f"requires_grad: only floating-point tensors can require gradients, this one is "
                 f"{self.dtype}; use x.float()"
             )
+        elif value and self._cell is INFERENCE and recording.get() is not None:
+            raise RuntimeError(
+                "requires_grad: a tensor made in inference mode cannot require grad outside of it; "
+                "use its clone()"
+            )
         self._requires_grad = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -121,7 +129,13 @@ class Tensor(Operators, Interop, Filling):
     @property
     def _version(self) -> int:
         """How often this memory was changed in place."""
+        if self._cell is INFERENCE:
+            raise RuntimeError("_version: tensors made in inference mode have no version counter")
         return version(self)
+
+    def is_inference(self) -> bool:
+        """Whether the tensor was made in inference mode."""
+        return self._cell is INFERENCE
 
     def backward(
         self,

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from qgrad.autograd.function import Function
 from qgrad.autograd.gradients import backward, grad
-from qgrad.autograd.mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from qgrad.autograd.mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from qgrad.autograd.record import record
+from qgrad.autograd.variable import Variable
 
 __all__ = [
+    "Function",
+    "Variable",
     "backward",
     "enable_grad",
     "grad",
+    "inference_mode",
     "is_grad_enabled",
+    "is_inference_mode_enabled",
     "no_grad",
     "record",
     "set_grad_enabled",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from qgrad.autograd.mode import recording
-from qgrad.autograd.variable import Node, Variable, bump
+from qgrad.autograd.variable import Join, Node, Variable, bump
 from qgrad.boxing import box
 from qgrad.ops.cast import cast as change_dtype
 from qgrad.ops.op import Value
@@ -48,6 +48,9 @@ class Gradients:
             raw = g
         elif isinstance(g, Variable):
             raw = g._data
+        elif target.__class__ is Join:
+            self.collect(target, *g)
+            return
         else:
             raw = g = np.asarray(g)  # NumPy makes scalars of 0-d results
         is_node = target.__class__ is Node
@@ -68,6 +71,14 @@ class Gradients:
             sums[target] = g
             if g is not source and g.__class__ is ndarray and g.base is None:
                 self.owned.add(target)
+
+    def collect(self, join: Join, place: int, g: Value) -> None:
+        """Add `g` to the gradient of one output of an operation that has several."""
+        parts = self.sums.get(join)
+        if parts is None:
+            parts = self.sums[join] = [None] * join.width
+            heappush(self.heap, (join.order, join))
+        parts[place] = g if parts[place] is None else parts[place] + g
 
 
 def cast(g: Value, dtype: np.dtype[Any]) -> Value:
@@ -106,6 +117,8 @@ def run(
             plan = node.plan
             values = tensors(node) if create_graph else arrays(node)
             for target, (fn, picks) in zip(node.edges, plan.rules, strict=True):
+                if wanted is not None and not is_wanted(target, wanted):
+                    continue
                 result = fn(g, *[values[i] for i in picks]) if picks else fn(g)
                 if target.__class__ is list:
                     for one, part in zip(target, result, strict=True):
@@ -113,19 +126,26 @@ def run(
                             give(one, part, g)
                 else:
                     give(target, result, g)
-            if plan.holds and not retain_graph:
-                node.saved = None
-                node.edges = []
+            if plan.holds and not retain_graph and (plan.frees or holds_arrays(node.saved)):
+                node.saved = None  # the edges stay: whether a path was freed must be known
     finally:
         restore(token)
         recording.set(mode)
     return state
 
 
+def holds_arrays(values: Any) -> bool:
+    """Whether there is an array or tensor among the values, or in a list of them."""
+    return any(
+        isinstance(v, (Variable, ndarray)) or (isinstance(v, (tuple, list)) and holds_arrays(v))
+        for v in values
+    )
+
+
 def arrays(node: Node) -> list[Any]:
     """The saved values for the rules, with arrays for tensors."""
     if node.saved is None:
-        raise freed(node)
+        raise freed(node.op.name)
     if node.cell is not None and node.cell[0]:
         raise modified(node, None)
     return [
@@ -141,7 +161,7 @@ def arrays(node: Node) -> list[Any]:
 def tensors(node: Node) -> list[Any]:
     """The saved values for the rules, with tensors that continue the graph."""
     if node.saved is None:
-        raise freed(node)
+        raise freed(node.op.name)
     values = [checked(node, v) if isinstance(v, Variable) else v for v in node.saved]
     if node.cell is not None:
         if node.cell[0]:
@@ -161,10 +181,10 @@ def checked(node: Node, value: Variable) -> Variable:
     return value
 
 
-def freed(node: Node) -> RuntimeError:
-    """The error for a graph that an earlier backward has freed."""
+def freed(name: str) -> RuntimeError:
+    """The error for a graph that an earlier backward has freed; `name` is the operation's."""
     return RuntimeError(
-        f"backward: the graph of {node.op.name} was freed by an earlier backward; pass "
+        f"backward: the graph of {name} was freed by an earlier backward; pass "
         "retain_graph=True to that one, or compute the forward again"
     )
 
@@ -191,6 +211,11 @@ def modified(node: Node, value: Variable | None) -> RuntimeError:
         assert node.saved is not None
         i = next(i for i, saved in enumerate(node.saved) if saved is value)
         what, shape = f"its argument {node.op.params[node.plan.keep[i]]!r}", value._data.shape
+    return changed_in_place(node, what, shape)
+
+
+def changed_in_place(node: Node, what: str, shape: Sequence[int]) -> RuntimeError:
+    """The error for something that `node` saved and that is not what it was."""
     return RuntimeError(
         f"{node.op.name}: {what} (shape {tuple(shape)}) was changed in place after the forward, "
         "but its gradient needs the old value. Change a copy (`x = x.clone()` first), or write "
@@ -236,7 +261,7 @@ def reachable(roots: Iterable[Any], targets: set[Any]) -> set[Any]:
         node = stack.pop()
         if node not in nodes:
             nodes.add(node)
-            stack.extend(t for t in flat(node.edges) if t.__class__ is Node)
+            stack.extend(t for t in flat(node.edges) if isinstance(t, Node))
     wanted = set(targets)
     for node in sorted(nodes, key=lambda n: -n.order):  # oldest first: arguments before users
         if any(target in wanted for target in flat(node.edges)):
@@ -244,7 +269,15 @@ def reachable(roots: Iterable[Any], targets: set[Any]) -> set[Any]:
     return wanted
 
 
+def is_wanted(target: Any, wanted: set[Any]) -> bool:
+    """Whether the gradient of a target, or of one in a list of them, is asked for."""
+    if target.__class__ is list:
+        return any(one in wanted for one in target)
+    return target in wanted
+
+
 def flat(edges: Iterable[Any]) -> Iterable[Any]:
+    """The targets of edges, those in lists too."""
     for edge in edges:
         if edge.__class__ is list:
             yield from edge

@@ -13,13 +13,13 @@ import numpy as np
 from qgrad.autograd.engine import raw_items
 from qgrad.autograd.mode import recording
 from qgrad.autograd.record import make, needs_grad, record
-from qgrad.autograd.variable import Variable, bump
+from qgrad.autograd.variable import INFERENCE, Variable, bump
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import add, div, mul, sub
 from qgrad.ops.indexing import setitem
 from qgrad.ops.op import Op, Value, describe, op
 
-__all__ = ["assign", "change", "overwrite"]
+__all__ = ["assign", "change", "check_leaf", "overwrite", "rebase"]
 
 _DIRECT = {add: np.add, sub: np.subtract, mul: np.multiply, div: np.true_divide}
 
@@ -48,9 +48,12 @@ def change(tensor: Any, op: Op, *rest: Any, **options: Any) -> Any:
     if tensor._in_place is not None:
         return tensor._in_place(op, args)
     name = op.name + "_"
-    recorded = recording.get() and any(needs_grad(a) for a in args)
+    mode = recording.get()
+    recorded = mode and any(needs_grad(a) for a in args)
+    if tensor._cell is not None:
+        _check_shared(tensor, name, mode, recorded)
     if recorded:
-        _check_leaf(tensor, name)
+        check_leaf(tensor, name)
     elif op in _DIRECT and _fits(tensor._data, args[1]):
         data, other = tensor._data, args[1]
         with np.errstate(all="ignore"):
@@ -69,7 +72,7 @@ def change(tensor: Any, op: Op, *rest: Any, **options: Any) -> Any:
     tensor._data[...] = y
     bump(tensor)
     if result is not None:
-        _rebase(tensor, result)
+        rebase(tensor, result)
     return tensor
 
 
@@ -78,9 +81,12 @@ def assign(tensor: Any, index: Any, value: Any) -> None:
     if tensor._in_place is not None:
         tensor._in_place(setitem, (tensor, index, value))
         return
-    recorded = recording.get() and (needs_grad(tensor) or needs_grad(value))
+    mode = recording.get()
+    recorded = mode and (needs_grad(tensor) or needs_grad(value))
+    if tensor._cell is not None:
+        _check_shared(tensor, "setitem", mode, recorded)
     if recorded:
-        _check_leaf(tensor, "setitem")
+        check_leaf(tensor, "setitem")
     raw = _raw(value)
     try:
         tensor._data[_raw(index)] = raw
@@ -89,7 +95,7 @@ def assign(tensor: Any, index: Any, value: Any) -> None:
     result = record(setitem, (tensor, index, value), tensor._data) if recorded else None
     bump(tensor)
     if result is not None:
-        _rebase(tensor, result)
+        rebase(tensor, result)
 
 
 def _keep_old(node: Any, tensor: Any) -> None:
@@ -114,7 +120,27 @@ def _fits(data: Any, other: Any) -> bool:
     return isinstance(other, (int, float))
 
 
-def _check_leaf(tensor: Variable, name: str) -> None:
+def _check_shared(tensor: Variable, name: str, mode: bool | None, recorded: bool | None) -> None:
+    """Refuse a change that would go unnoticed: of what others see, or what has no versions."""
+    if tensor._cell is INFERENCE and mode is not None:
+        raise RuntimeError(
+            f"{name}: a tensor made in inference mode cannot be changed in place outside of it; "
+            "change its clone()"
+        )
+    root, unrecorded = tensor, False
+    while root._view is not None:
+        unrecorded = unrecorded or root._view[0] is None
+        root = root._view[1][0]
+    if unrecorded and (recorded or (mode and root._requires_grad)):
+        raise RuntimeError(
+            f"{name}: the tensor is a view that was made under no_grad or returned by a Function, "
+            "so the tensor that it views would not know of the change; change its clone(), or put "
+            "both the view and the change inside, or both outside, of no_grad"
+        )
+
+
+def check_leaf(tensor: Variable, name: str) -> None:
+    """Refuse a recorded change of a leaf that requires grad: its old value would be lost."""
     root = tensor
     while root._view is not None:
         root = root._view[1][0]
@@ -144,7 +170,7 @@ def _check_kind(data: Any, y: Any, name: str) -> None:
         )
 
 
-def _rebase(tensor: Any, result: Any) -> None:
+def rebase(tensor: Any, result: Any) -> None:
     """Give `tensor`, and what it views, the history of `result`, which its memory now holds."""
     while tensor._view is not None:
         op, args, _ = tensor._view

@@ -1,4 +1,8 @@
-"""Grad mode: whether operations are recorded. Every thread starts with recording on."""
+"""Grad mode: whether operations are recorded. Every thread starts with recording on.
+
+`recording` holds True, False, or None in inference mode: nothing is recorded then, and what is made
+is marked as unfit for gradients.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +12,45 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, TypeVar
 
-__all__ = ["enable_grad", "is_grad_enabled", "no_grad", "recording", "set_grad_enabled"]
+__all__ = [
+    "enable_grad",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "recording",
+    "set_grad_enabled",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
+Mode = bool | None
+_GENERATOR = 0x20  # the flag of generator functions' code
 
-recording: ContextVar[bool] = ContextVar("qgrad_recording", default=True)
+recording: ContextVar[Mode] = ContextVar("qgrad_recording", default=True)
 
 
 def is_grad_enabled() -> bool:
     """Whether operations on tensors that require grad are recorded now, in this thread."""
-    return recording.get()
+    return bool(recording.get())
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether tensors made now, in this thread, are unfit for gradients."""
+    return recording.get() is None
 
 
 class _GradMode:
     """Sets the mode in a `with` block or in every call of a decorated function."""
 
-    def __init__(self, mode: bool) -> None:
+    def __init__(self, mode: Mode) -> None:
         self.mode = mode
-        self._before: list[bool] = []
+        self._before: list[Mode] = []
 
     def __enter__(self) -> None:
-        self._before.append(recording.get())
-        recording.set(self.mode)
+        before = recording.get()
+        self._before.append(before)
+        # Inference mode stays on in a no_grad block inside.
+        recording.set(None if before is None and self.mode is False else self.mode)
 
     def __exit__(
         self,
@@ -40,8 +61,10 @@ class _GradMode:
         recording.set(self._before.pop())
 
     def __call__(self, fn: F) -> F:
-        """Decorate `fn`: every call runs in this mode."""
+        """Decorate `fn`: every call runs in this mode, and so does the body of a generator."""
         mode = self.mode
+        if getattr(getattr(fn, "__code__", None), "co_flags", 0) & _GENERATOR:
+            return _generator_in_mode(fn, mode)
 
         @wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
@@ -49,6 +72,31 @@ class _GradMode:
                 return fn(*args, **kwargs)
 
         return inner  # type: ignore[return-value]
+
+
+def _generator_in_mode(fn: F, mode: Mode) -> F:
+    """`fn` whose generators run in `mode` between yields; the caller's mode stays as it is."""
+
+    @wraps(fn)
+    def inner(*args: Any, **kwargs: Any) -> Any:
+        generator = fn(*args, **kwargs)
+        step, argument = generator.send, None
+        while True:
+            try:
+                with _GradMode(mode):
+                    value = step(argument)
+            except StopIteration as end:
+                return end.value
+            try:
+                argument = yield value
+                step = generator.send
+            except GeneratorExit:
+                generator.close()
+                raise
+            except BaseException as error:
+                step, argument = generator.throw, error
+
+    return inner  # type: ignore[return-value]
 
 
 class no_grad(_GradMode):
@@ -80,17 +128,42 @@ class enable_grad(no_grad):
     _mode = True
 
 
+class inference_mode(_GradMode):
+    """Record nothing and keep no versions: `with inference_mode(): ...`, or as a decorator.
+
+    Tensors made inside can be computed with, but not saved for a gradient, changed in place
+    outside, or made to require grad; `clone()` gives a tensor that can. Views of tensors from
+    outside are tensors like those. `inference_mode(False)` records again.
+
+    >>> with qgrad.inference_mode():
+    ...     x = qgrad.ones(2)
+    >>> x.is_inference()
+    True
+    """
+
+    def __new__(cls, mode: Any = True) -> Any:
+        """The mode, or the function `mode` in that mode."""
+        instance = super().__new__(cls)
+        if not callable(mode):
+            return instance
+        _GradMode.__init__(instance, None)
+        return instance(mode)
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__(None if mode else True)
+
+
 class set_grad_enabled(_GradMode):
     """Set the mode at once, and set it back at the end if used as a `with` block."""
 
     def __init__(self, mode: bool) -> None:
         super().__init__(bool(mode))
         self._initial = recording.get()
-        recording.set(self.mode)
+        recording.set(None if self._initial is None and not mode else self.mode)
 
     def __enter__(self) -> None:
-        self._before.append(self._initial)
-        recording.set(self.mode)
+        super().__enter__()
+        self._before[-1] = self._initial
 
     def __call__(self, fn: F) -> F:
         """Decorate `fn`; the mode outside of it stays as it was."""

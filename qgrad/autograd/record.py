@@ -2,28 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from qgrad.autograd.engine import raw_items
 from qgrad.autograd.mode import recording
-from qgrad.autograd.variable import Node, Variable, next_order, version
+from qgrad.autograd.variable import INFERENCE, Node, Variable, next_order, version
 from qgrad.ops.op import Op
 
-__all__ = ["make", "record", "refresh", "run_on_tensors", "set_tensor_class"]
+__all__ = [
+    "alias",
+    "check_savable",
+    "edge_of",
+    "make",
+    "noted",
+    "record",
+    "refresh",
+    "run_on_tensors",
+    "set_note",
+    "set_tensor_class",
+    "shared_cell",
+]
 
 ndarray = np.ndarray
 Array = np.ndarray[Any, Any]
 new = object.__new__
 _tensor_class: type[Any] = Variable
+_note: Callable[[Node, Sequence[Any], Sequence[Array]], None] | None = None
 
 
 def set_tensor_class(cls: type[Variable]) -> None:
     """Tell which class the results of ops have. Called once, by the module that defines it."""
     global _tensor_class
     _tensor_class = cls
+
+
+def set_note(note: Callable[[Node, Sequence[Any], Sequence[Array]], None] | None) -> None:
+    """Have `note(node, args, outputs)` called for every recorded operation; None: no longer."""
+    global _note
+    _note = note
+
+
+def noted(node: Node, args: Sequence[Any], outputs: Sequence[Array]) -> None:
+    """Tell of a recorded operation."""
+    if _note is not None:
+        _note(node, args, outputs)
 
 
 def make(data: Any, cls: type[Any] | None = None) -> Any:
@@ -101,7 +126,10 @@ def record(
         _share_memory(op, args, tensor)
     if mask is None:
         mask = sum(1 << i for i, a in enumerate(args) if needs_grad(a))
-    if not mask or not recording.get():
+    mode = recording.get()
+    if not mask or not mode:
+        if mode is None and tensor._cell is None:
+            tensor._cell = INFERENCE
         return tensor
     try:
         plan = op.plans[mask]
@@ -118,7 +146,7 @@ def record(
     for i in plan.targets:
         a = args[i]
         if a.__class__ is tuple or a.__class__ is list:
-            edges.append([_edge(item) for item in a])
+            edges.append([edge_of(item) for item in a])
         else:
             source = a._node
             edges.append(a if source is None else source)
@@ -128,10 +156,28 @@ def record(
     node.versions = node.cell = node.hooks = None
     node.saved = saved = [args[i] for i in plan.keep]
     if counted:
-        node.versions = [version(v) if isinstance(v, Variable) else 0 for v in saved]
+        node.versions = [_version_to_save(v, op) for v in saved]
     if plan.keeps_more:
         _save_more(node, args, tensor, extras)
+    if _note is not None:
+        _note(node, args, (y,))
     return tensor
+
+
+def _version_to_save(value: Any, op: Op) -> int:
+    if not isinstance(value, Variable):
+        return 0
+    check_savable(value, op.name)
+    return version(value)
+
+
+def check_savable(tensor: Variable, name: str) -> None:
+    """Raise for a tensor made in inference mode, which no gradient of `name` may need."""
+    if tensor._cell is INFERENCE:
+        raise RuntimeError(
+            f"{name}: a tensor made in inference mode (shape {list(tensor._data.shape)}) cannot be "
+            "saved for the backward; use its clone(), or make it under qgrad.no_grad()"
+        )
 
 
 def _save_more(node: Node, args: Sequence[Any], tensor: Variable, extras: Any) -> None:
@@ -149,7 +195,7 @@ def _save_more(node: Node, args: Sequence[Any], tensor: Variable, extras: Any) -
         saved.append(extras)
 
 
-def _edge(a: Any) -> Any:
+def edge_of(a: Any) -> Any:
     """Where the gradient of `a` goes: the node that made it, the leaf itself, or nowhere."""
     if not isinstance(a, Variable) or not a._requires_grad:
         return None
@@ -174,12 +220,36 @@ def _share_memory(op: Op, args: Sequence[Any], tensor: Variable) -> None:
         tensor._data = seen = data.view()
     elif seen.base is None or (seen.base is not data and seen.base is not data.base):
         return
-    cell = base._cell
+    tensor._cell = cell = shared_cell(base)
+    if op.rules:  # detach() has none: what happens to its result is no business of the argument
+        if recording.get():
+            tensor._view = (op, tuple(args), cell[0])
+        else:
+            _mark_unrecorded(base, tensor)
+
+
+def shared_cell(tensor: Variable) -> list[int]:
+    """The version counter of the memory of `tensor`, for others that look at it."""
+    cell = tensor._cell
     if cell is None:
-        cell = base._cell = [0]
-    tensor._cell = cell
-    if recording.get():
-        tensor._view = (op, tuple(args), cell[0])
+        cell = tensor._cell = [0]
+    return cell
+
+
+def _mark_unrecorded(base: Variable, tensor: Variable) -> None:
+    """Note that `tensor` is a view of `base` that has no history, or one of its own."""
+    if tensor._cell is not INFERENCE:
+        known = base._view
+        root = known[1][0] if known is not None and known[0] is None else base
+        tensor._view = (None, (root,), version(base))
+
+
+def alias(tensor: Variable) -> Any:
+    """Another tensor on the memory of `tensor`, without its history."""
+    result = make(tensor._data.view())
+    result._cell = shared_cell(tensor)
+    _mark_unrecorded(tensor, result)
+    return result
 
 
 def refresh(view: Variable) -> None:
@@ -191,6 +261,9 @@ def refresh(view: Variable) -> None:
     for view in reversed(stale):
         assert view._view is not None
         op, args, _ = view._view
+        if op is None:
+            view._view = (None, args, version(view))
+            continue
         again = record(op, args, view._data)
         view._node, view._requires_grad = again._node, again._requires_grad
         view._view = (op, args, version(view))

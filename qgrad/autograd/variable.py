@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
+from qgrad.boxing import box
 from qgrad.ops.op import Op, Plan
+from qgrad.ops.promotion import default_float
 
-__all__ = ["Node", "Variable", "bump", "version"]
+__all__ = ["INFERENCE", "Join", "Node", "Variable", "bump", "version"]
 
 Array = np.ndarray[Any, Any]
 
+INFERENCE: list[int] = [0]  # the version counter of all tensors made in inference mode
+
 
 class Variable:
-    """The state of a tensor: its array, its place in the graph, and its gradient.
+    """What every tensor is: `isinstance(x, Variable)`; `Variable(x)` is a tensor on x's memory.
+
+    As in PyTorch, tensors and variables are one. The state of a tensor is kept here: its array, its
+    place in the graph, and its gradient.
 
     `_cell` is the version counter of the memory, shared by all tensors that are views of it and
     made only when there is something to count. Hooks of a non-leaf are kept by its node.
     `_view` is (op, args, version) of a view that was recorded, args[0] being what it views; when
-    the memory was changed in place since `version`, the view's history is out of date.
+    the memory was changed in place since `version`, the view's history is out of date. `op` is None
+    for a view made while nothing was recorded, or by a Function: its history is not renewed.
     """
 
     __slots__ = (
@@ -40,11 +48,24 @@ class Variable:
     _requires_grad: bool
     _cell: list[int] | None
     _hooks: dict[int, Callable[..., Any]] | None
-    _view: tuple[Op, tuple[Any, ...], int] | None
+    _view: tuple[Op | None, tuple[Any, ...], int] | None
     grad: Any
 
     # What changes a tensor that has no memory of its own, such as a traced one: fn(op, args).
     _in_place: Callable[..., Any] | None = None
+    # What raises for a use that such a tensor does not have: fn(what, way_out).
+    _refuse: Callable[..., NoReturn] | None = None
+
+    def __new__(cls, data: Any = None, requires_grad: bool = False) -> Any:
+        """A tensor without history that shares the memory of the tensor `data`."""
+        if data is not None and not isinstance(data, Variable):
+            raise TypeError(
+                f"Variable: data is a {type(data).__name__}, but must be a tensor; use "
+                "qgrad.tensor(data, requires_grad=True)"
+            )
+        tensor = box(np.zeros(0, default_float()) if data is None else data._data)
+        tensor.requires_grad = requires_grad
+        return tensor
 
 
 def version(variable: Variable) -> int:
@@ -87,6 +108,7 @@ class Node:
         "plan",
         "saved",
         "shape",
+        "source",
         "versions",
     )
 
@@ -100,16 +122,30 @@ class Node:
     dtype: np.dtype[Any]
     order: int
     hooks: dict[int, Callable[..., Any]] | None
+    source: Any  # where the forward ran, set by anomaly mode only
 
     def name(self) -> str:
         """The name that PyTorch would give: `MulBackward0`."""
-        return "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward0"
+        given: str | None = getattr(self.op, "grad_name", None)
+        return given or "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward0"
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """The nodes that the gradient flows to; a leaf tensor stands for itself."""
         flat = [t for e in self.edges for t in (e if isinstance(e, list) else [e])]
+        if len(flat) == 1 and isinstance(flat[0], Join):
+            return flat[0].next_functions
         return tuple((target, 0) for target in flat)
 
     def __repr__(self) -> str:
         return f"<{self.name()}>"
+
+
+class Join(Node):
+    """An operation with several outputs. Each output has a node of its own, whose one edge leads
+    here and whose rule gives (place, gradient); the rule of the join gets the list of all `width`
+    gradients, None where there is none."""
+
+    __slots__ = ("width",)
+
+    width: int

@@ -71,6 +71,8 @@ class Tracer(Tensor):
         what = f"{what} of a traced tensor ({self._text()})"
         raise TraceError(self.session.explain(what, way_out))
 
+    _refuse = refuse
+
     def _text(self) -> str:
         sizes = ", ".join(map(str, self.shape))
         name = self.node.name if self.node is not None else self.target

@@ -88,6 +88,7 @@ class Plan:
     """
 
     __slots__ = (
+        "frees",
         "holds",
         "keep",
         "keeps_extras",
@@ -115,8 +116,11 @@ class Plan:
             (op.rules[op.params[i]], tuple(layout.index(name) for name in need))
             for i, need in zip(self.targets, needs, strict=True)
         )
-        # Only a node that holds values is freed by backward, so only it refuses a second one.
+        # Only a node that holds arrays is freed by backward, so only it refuses a second one. It
+        # certainly does (`frees`) if it keeps its output or what a gradient can flow to; other
+        # arguments, and extras, may be numbers.
         self.holds = bool(keep) or self.keeps_output or self.keeps_extras
+        self.frees = self.keeps_output or any(name in op.rules for name in keep)
 
 
 class Op:

@@ -1,0 +1,523 @@
+"""Function: the user's own gradients, their marks and errors, and their derivatives."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import qgrad
+from qgrad.autograd import Function, grad
+from qgrad.autograd.function import once_differentiable
+from qgrad.errors import ShapeError, TraceError
+from qgrad.tensor import Tensor
+
+
+def leaf(*values: float) -> Tensor:
+    """A float64 vector that requires grad."""
+    return qgrad.tensor([float(v) for v in values], dtype=qgrad.float64, requires_grad=True)
+
+
+class Cube(Function):
+    """x ** 3, by its input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return g * 3 * x**2
+
+
+class Exp(Function):
+    """exp, by its output."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        y = x.exp()
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (y,) = ctx.saved_tensors
+        return g * y
+
+
+class Polar(Function):
+    """Two outputs that are both saved, of two inputs, in the form with setup_context."""
+
+    @staticmethod
+    def forward(r: Any, angle: Any) -> Any:
+        return r * angle.cos(), r * angle.sin()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(*inputs, *output)
+
+    @staticmethod
+    def backward(ctx: Any, gx: Any, gy: Any) -> Any:
+        r, angle, x, y = ctx.saved_tensors
+        return gx * angle.cos() + gy * angle.sin(), gy * x - gx * y
+
+
+@given(st.integers(0, 2**32), st.sampled_from(["both", "first", "second", "again"]))
+def test_any_order_of_derivatives(seed: int, use: str) -> None:
+    """Derivatives up to the third, through saved inputs and outputs, are those of the same ops."""
+    random = np.random.default_rng(seed)
+    start = random.uniform(0.5, 1.5, 3), random.uniform(-1, 1, 3)
+
+    def plain(r: Any, angle: Any) -> Any:
+        return r * angle.cos(), r * angle.sin()
+
+    def total(polar: Any, cube: Any, exp: Any) -> list[list[float]]:
+        r, angle = (qgrad.tensor(s, requires_grad=True) for s in start)
+        x, y = polar(r, angle)
+        if use == "again":
+            x, y = polar(cube(x), exp(y))
+        value = {"first": x, "second": y}.get(use, x * y)
+        found = []
+        scalar = (exp(cube(value)) * r).sum()
+        for _ in range(3):
+            gs = grad(scalar, (r, angle), create_graph=True)
+            found += [g.tolist() for g in gs]
+            scalar = sum((g * g).sum() for g in gs)
+        return found
+
+    ours = total(Polar.apply, Cube.apply, Exp.apply)
+    np.testing.assert_allclose(ours, total(plain, lambda x: x**3, qgrad.exp), 1e-9, 1e-9)
+
+
+def test_without_recording_nothing_is_kept() -> None:
+    """Under no_grad, or without inputs that require grad, the output has no history."""
+    x = leaf(1, 2)
+    with qgrad.no_grad():
+        assert not Cube.apply(x).requires_grad
+    assert not Cube.apply(x.detach()).requires_grad
+    assert repr(Cube.apply(x).grad_fn) == "<CubeBackward>"
+    assert Cube.apply(x).grad_fn.next_functions == ((x, 0),)
+    assert Polar.apply(x, x)[1].grad_fn.next_functions == ((x, 0), (x, 0))
+
+
+def test_gradients_are_off_inside() -> None:
+    """Neither forward nor, without create_graph, backward is recorded."""
+    seen = []
+
+    class Watch(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            seen.append(((x * 2).requires_grad, ctx.needs_input_grad))
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            seen.append(((g * 2).requires_grad, qgrad.is_grad_enabled()))
+            return g * 2
+
+    x = leaf(1)
+    Watch.apply(x).backward()
+    grad(Watch.apply(x) ** 2, x, create_graph=True)
+    assert seen == [(False, (True,)), (False, False), (False, (True,)), (True, True)]
+    assert qgrad.is_grad_enabled()
+
+
+def test_arguments_of_any_kind() -> None:
+    """Numbers, strings and None pass through; their gradients are None; names work too."""
+
+    class Scale(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, factor: Any, how: Any = None, shift: float = 0.0) -> Any:
+            ctx.factor = factor
+            return x * factor + shift, how
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, nothing: Any) -> Any:
+            assert nothing is None
+            return g * ctx.factor, None, None, None, None
+
+    x = leaf(1, 2)
+    y, how = Scale.apply(x, 3, how="up", shift=1.0)
+    assert (y.tolist(), how) == ([4, 7], "up")
+    y.sum().backward()
+    assert x.grad.tolist() == [3, 3]
+    with pytest.raises(TypeError, match=r"Scale.apply: arguments factor are missing"):
+        Scale.apply(x, how=1)
+    with pytest.raises(TypeError, match=r"Scale.apply: arguments scale.*\(x, factor, how, shift\)"):
+        Scale.apply(x, scale=1)
+
+
+def test_outputs_without_a_gradient() -> None:
+    """Integers and what is marked require none; their gradients arrive as zeros."""
+
+    class Both(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            mask = (x > 0).double()
+            ctx.mark_non_differentiable(mask)
+            return x * 2, x.argsort(), mask
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, g_order: Any, g_mask: Any) -> Any:
+            assert g_order.dtype is qgrad.int64
+            assert g_mask.tolist() == [0, 0]
+            return g * 2
+
+    x = leaf(2, -1)
+    y, order, mask = Both.apply(x)
+    assert (y.requires_grad, order.requires_grad, mask.requires_grad) == (True, False, False)
+    y.sum().backward()
+    assert x.grad.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("materialize", [True, False])
+def test_materialized_gradients(materialize: bool) -> None:
+    """An output that nobody used has a gradient of zeros, or None."""
+    seen: list[Any] = []
+
+    class Two(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.set_materialize_grads(materialize)
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx: Any, a: Any, b: Any) -> Any:
+            seen.append(b if b is None else b.tolist())
+            return a
+
+    x = leaf(1, 2)
+    Two.apply(x)[0].sum().backward()
+    assert seen == [[0, 0] if materialize else None]
+
+
+def test_gradients_are_summed_to_broadcast_arguments() -> None:
+    """A gradient may have the shape that the argument was broadcast to."""
+
+    class Add(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, y: Any) -> Any:
+            return x + y
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g, g
+
+    x, y = leaf(1), qgrad.ones(3, 2, requires_grad=True)
+    Add.apply(x, y).sum().backward()
+    assert x.grad.tolist() == [6]
+    assert y.grad.dtype is qgrad.float32
+
+
+def test_in_place() -> None:
+    """mark_dirty: the argument itself is returned, with the new history, also through views."""
+
+    class Double(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            x.mul_(2)
+            ctx.mark_dirty(x)
+            return x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 2
+
+    x = leaf(1, 2, 3)
+    y = x * 1
+    assert Double.apply(y) is y
+    (y * y).sum().backward()
+    assert x.grad.tolist() == [8, 16, 24]
+    x.grad = None
+    y = x * 1
+    Double.apply(y[1:])
+    assert y.tolist() == [1, 4, 6]
+    (y * y).sum().backward()
+    assert x.grad.tolist() == [2, 16, 24]
+    with pytest.raises(RuntimeError, match=r"Double: a leaf that requires grad.*no_grad"):
+        Double.apply(x)
+
+    class Forgets(Double):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.mark_dirty(x)
+            return x * 2
+
+    with pytest.raises(RuntimeError, match=r"Forgets: mark_dirty.*not returned as an output"):
+        Forgets.apply(x * 1)
+
+
+def test_an_input_returned_as_it_is() -> None:
+    """The output is another tensor on the same memory, and may not be changed in place."""
+
+    class Same(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 10
+
+    x = leaf(1, 2)
+    y = Same.apply(x)
+    assert y is not x
+    assert y._data.ctypes.data == x._data.ctypes.data
+    with pytest.raises(RuntimeError, match=r"mul_: .*returned by a Function.*clone"):
+        y.mul_(2)
+    y.sum().backward()
+    assert x.grad.tolist() == [10, 10]
+    with qgrad.no_grad():
+        assert Same.apply(x) is not x
+
+
+def test_changed_saved_tensors_are_noticed() -> None:
+    """A saved input or output that is changed before the backward is an error with a way out."""
+    x = leaf(1, 2)
+    base = x * 1
+    y = Cube.apply(base)
+    base.add_(1)
+    with pytest.raises(RuntimeError, match=r"Cube: its saved tensor 0.*changed in place.*clone"):
+        y.sum().backward()
+    y = Exp.apply(x)
+    y.add_(1)
+    with pytest.raises(RuntimeError, match="Exp: its saved tensor 0"):
+        y.sum().backward()
+
+
+def test_freed_graphs() -> None:
+    """Saved tensors are freed by backward; without any, the graph can be used again."""
+    x = leaf(1, 2)
+    y = Cube.apply(x).sum()
+    y.backward(retain_graph=True)
+    y.backward()
+    with pytest.raises(RuntimeError, match=r"the graph of \w+ was freed"):
+        y.backward()
+    with pytest.raises(RuntimeError, match="the graph of Cube was freed"):
+        grad(Polar.apply(x, y.detach())[0].sum() + y, x)
+
+    class Plain(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 2
+
+    z = Plain.apply(x)
+    for _ in range(2):
+        z.backward(qgrad.ones(2))
+
+
+def test_once_differentiable() -> None:
+    """The gradient is computed without recording; its gradient raises instead of being wrong."""
+
+    class Once(Cube):
+        @staticmethod
+        @once_differentiable
+        def backward(ctx: Any, g: Any) -> Any:
+            assert not qgrad.is_grad_enabled()
+            (x,) = ctx.saved_tensors
+            return g * qgrad.from_numpy(3 * x.numpy(force=True) ** 2)
+
+    x = leaf(1, 2)
+    Once.apply(x).sum().backward()
+    assert x.grad.tolist() == [3, 12]
+    (g,) = grad(Once.apply(x).sum(), x, create_graph=True)
+    assert g.tolist() == [3, 12]
+    with pytest.raises(RuntimeError, match=r"Once: .*once_differentiable.*create_graph"):
+        g.sum().backward()
+
+
+def test_vjp_is_another_name_of_backward() -> None:
+    """One of the two is defined, not both."""
+
+    class Named(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def vjp(ctx: Any, g: Any) -> Any:
+            return g * 2
+
+    x = leaf(1)
+    Named.apply(x).backward()
+    assert x.grad.tolist() == [2]
+
+    class Twice(Named):
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g
+
+    with pytest.raises(TypeError, match="Twice: defines both backward and vjp"):
+        Twice.apply(x)
+
+
+def returning(value: Any) -> type[Function]:
+    """A Function of two arguments whose backward returns `value`."""
+
+    class Wrong(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any, y: Any) -> Any:
+            return x * y
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return value
+
+    return Wrong
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (qgrad.ones(2), RuntimeError, "Wrong: backward returned 1 gradients, but forward took 2"),
+        ((None, None, qgrad.ones(2)), RuntimeError, "returned 3 gradients"),
+        ((None, 1.0), TypeError, "returned a float as the gradient of argument 1"),
+        ((qgrad.ones(3), None), ShapeError, r"shape \[3\] for argument 0, which has shape \[2\]"),
+        ((qgrad.ones(1), None), ShapeError, r"shape \[1\] for argument 0, which has shape \[2\]"),
+    ],
+)
+def test_wrong_gradients(value: Any, error: type[Exception], text: str) -> None:
+    """What backward returns is checked, and the message names the class and the argument."""
+    x = leaf(1, 2)
+    with pytest.raises(error, match=text):
+        returning(value).apply(x, x).sum().backward()
+
+
+def test_wrong_uses() -> None:
+    """Instances, saving what is no tensor, missing methods: each says what to write."""
+    x = leaf(1)
+    with pytest.raises(TypeError, match=r"Cube: .*call Cube\.apply"):
+        Cube()
+
+    class SavesNumber(Cube):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x, 3)
+            return x
+
+    with pytest.raises(TypeError, match=r"save_for_backward: argument 1 is a int.*ctx\.name"):
+        SavesNumber.apply(x)
+
+    class NoBackward(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+    with pytest.raises(NotImplementedError, match="backward is not defined"):
+        NoBackward.apply(x).backward()
+    with pytest.raises(NotImplementedError, match="forward is not defined"):
+        Function.apply(x)
+
+
+def test_incoming_gradients_are_read_only() -> None:
+    """They may belong to others too: an in-place change is an error instead of a wrong gradient."""
+
+    class Rude(Cube):
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g.mul_(2)
+
+    x = leaf(1)
+    with pytest.raises(ValueError, match="read-only"):
+        Rude.apply(x).backward()
+
+
+def test_the_users_arrays_stay_the_users() -> None:
+    """A gradient that backward keeps or saved is copied into .grad."""
+    kept = qgrad.ones(2, dtype=qgrad.float64)
+    x = leaf(1, 2)
+    Kept = returning((kept, None))
+    Kept.apply(x, x).sum().backward()
+    x.grad.zero_()
+    assert kept.tolist() == [1, 1]
+
+
+def test_traced_models_refuse_functions() -> None:
+    """A graph holds ops of the table; the error names the Function and its place."""
+
+    class Net(qgrad.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return Cube.apply(x)
+
+    with pytest.raises(TraceError, match=r"the Function Cube of a traced tensor.*Net"):
+        qgrad.graph.trace(Net(), qgrad.ones(1, 2))
+
+
+def test_no_cycles() -> None:
+    """With the collector off, results, inputs and contexts die with the last reference."""
+    contexts: list[weakref.ref[Any]] = []
+
+    class Watched(Polar):
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            contexts.append(weakref.ref(ctx))
+            ctx.save_for_backward(*inputs, *output)
+
+    gc.collect()
+    gc.disable()
+    try:
+        for how in ("forward", "backward", "create_graph", "one output"):
+            r, angle = leaf(1, 2), leaf(3, 4)
+            x, y = Watched.apply(r, angle)
+            watched = [weakref.ref(t) for t in (r, angle, x, y, x.grad_fn, y.grad_fn)]
+            if how == "one output":
+                del y
+            total = x.sum() if how == "one output" else (x * y).sum()
+            if how != "forward":
+                gs = grad(total, (r, angle), create_graph=how == "create_graph")
+                del gs
+            del r, angle, x, total
+            if how != "one output":
+                del y
+            assert [ref() for ref in watched] == [None] * 6, how
+            assert contexts.pop()() is None, how
+    finally:
+        gc.enable()
+
+
+def test_backward_frees_what_was_saved() -> None:
+    """The result lives on, the saved values do not."""
+    x = leaf(1, 2)
+    hidden = x * 2
+    y = Cube.apply(hidden).sum()
+    watched = weakref.ref(hidden)
+    del hidden
+    assert watched() is not None
+    y.backward()
+    assert watched() is None
+
+
+def test_backward_inside_backward() -> None:
+    """A Function may run the engine itself: recomputation instead of saving."""
+
+    class Checkpoint(Function):
+        @staticmethod
+        def forward(ctx: Any, fn: Any, x: Any) -> Any:
+            ctx.fn = fn
+            ctx.save_for_backward(x)
+            return fn(x)
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            x = x.detach().requires_grad_()
+            with qgrad.enable_grad():
+                y = ctx.fn(x)
+            y.backward(g)
+            return None, x.grad
+
+    x = leaf(0.5, 1.5)
+    Checkpoint.apply(lambda t: (t.sin() * t).exp(), x * 1).sum().backward()
+    expected = grad((x.sin() * x).exp().sum(), x)[0]
+    np.testing.assert_allclose(x.grad.numpy(), expected.numpy(), 1e-12)
