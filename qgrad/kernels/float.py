@@ -295,6 +295,9 @@ def reduce_f32(
     fn: str, x: F32, axes: Sequence[int] | int | None = None, keepdims: bool = False
 ) -> F32:
     """Sum, mean or amax over `axes` (None: all); a sum is taken in float64 and rounded once."""
+    if fn == "sum" and axes is None and core is not None and not keepdims:  # the sum of a loss
+        x = checked_array("reduce", "x", x, _FLOAT32)
+        return core.reduce_f32(0, x, [True] * x.ndim)
     x = checked_array("reduce", "x", x, _FLOAT32)
     if fn not in _REDUCE:
         raise ValueError(f"reduce: {fn!r} is not one of {', '.join(_REDUCE)}")

@@ -14,7 +14,16 @@ from qgrad.ops.arithmetic import where
 from qgrad.ops.elementwise import exp, is_float32, zeros_like
 from qgrad.ops.op import Value, op
 from qgrad.ops.promotion import numpy_dtype
-from qgrad.ops.shape import along, cat, expand, flip, normalize_dim, normalize_dims, reshape
+from qgrad.ops.shape import (
+    along,
+    cat,
+    expand,
+    flip,
+    normalize_dim,
+    normalize_dims,
+    repeat_one,
+    reshape,
+)
 
 __all__ = [
     "all",
@@ -57,8 +66,8 @@ def _count(shape: Sequence[int], dims: Dims) -> int:
 
 def _spread(g: Value, shape: Sequence[int], dims: Dims) -> Value:
     """The gradient of a reduction back in the shape of its input."""
-    if dims is None:
-        return expand(g, tuple(shape))  # g is 0-d, or has as many dims of length 1
+    if dims is None:  # g is 0-d, or has as many dims of length 1
+        return repeat_one(g, tuple(shape)) if isinstance(g, np.ndarray) else expand(g, tuple(shape))
     return expand(reshape(g, keepdim_shape(shape, dims)), tuple(shape))
 
 
@@ -114,9 +123,7 @@ def mean_dinput(g: Value, input_shape: tuple[int, ...], dim: Dims) -> Value:
 
 
 @op()
-def var(
-    input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = False
-) -> Value:
+def var(input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = False) -> Value:
     """The variance over `dim`, or over all; divides by the count less `correction`."""
     if input.dtype.kind != "f":
         raise DTypeError(f"var: the variance of {input.dtype} is not an integer; use x.float()")
@@ -136,17 +143,13 @@ def var_dinput(g: Value, input: Value, dim: Dims, correction: float) -> Value:
 
 
 @op()
-def std(
-    input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = False
-) -> Value:
+def std(input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = False) -> Value:
     """The square root of the variance; where it is 0 the gradient is 0."""
     return np.sqrt(var(input, dim, correction, keepdim))
 
 
 @std.rule("input")
-def std_dinput(
-    g: Value, input: Value, dim: Dims, correction: float, y: Value
-) -> Value:
+def std_dinput(g: Value, input: Value, dim: Dims, correction: float, y: Value) -> Value:
     freedom = _count(input.shape, dim) - correction
     slope = where(y == 0, 0.0, g / (where(y == 0, 1.0, y) * max(freedom, 0)))
     return _spread(slope, input.shape, dim) * (input - mean(input, dim, True))
@@ -277,9 +280,7 @@ def _arg(function: Any, input: Value, dim: int | None, keepdim: bool, name: str)
 
 
 @op()
-def argsort(
-    input: Value, dim: int = -1, descending: bool = False, stable: bool = False
-) -> Value:
+def argsort(input: Value, dim: int = -1, descending: bool = False, stable: bool = False) -> Value:
     """The indices that sort along `dim`; equal elements keep their order."""
     if input.ndim == 0:
         return np.zeros((), np.int64)

@@ -196,12 +196,17 @@ def expand(input: Value, size: tuple[int, ...]) -> Value:
     extra = len(size) - input.ndim
     if extra < 0 or -1 in size[:extra]:
         raise ValueError(f"size {tuple(size)} does not fit a tensor of {input.ndim} dims")
-    if input.size == 1 and -1 not in size:  # a gradient of sum(); 4 times faster than the below
-        y = np.ndarray(size, input.dtype, input, 0, (0,) * len(size))
-        y.flags.writeable = False
-        return y
+    if input.size == 1 and -1 not in size:
+        return repeat_one(input, size)
     kept = (input.shape[i] if n == -1 else n for i, n in enumerate(size[extra:]))
     return np.broadcast_to(input, (*size[:extra], *kept))
+
+
+def repeat_one(input: Any, size: tuple[int, ...]) -> Any:
+    """An array of one element seen in a shape; 4 times faster than np.broadcast_to."""
+    y = np.ndarray(size, input.dtype, input, 0, (0,) * len(size))
+    y.flags.writeable = False
+    return y
 
 
 @expand.rule("input")
