@@ -36,9 +36,7 @@ __all__ = [
 Array = np.ndarray[Any, Any]
 
 
-def tensor(
-    data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A new tensor with a copy of `data`: numbers, nested lists, an array or a tensor.
 
     Python floats get the default dtype, ints int64; arrays keep theirs.
@@ -140,9 +138,7 @@ def _spread(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
     return ops.expand(Tensor._make(np.full((1,) * len(shape), value, dtype)), shape)
 
 
-def zeros(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
     check_device(device)
     shape, kind = _shape(size, "zeros"), _float(dtype)
@@ -151,9 +147,7 @@ def zeros(
     return Tensor._make(np.zeros(shape, kind), requires_grad)
 
 
-def ones(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones."""
     check_device(device)
     shape, kind = _shape(size, "ones"), _float(dtype)
@@ -162,9 +156,7 @@ def ones(
     return Tensor._make(np.ones(shape, kind), requires_grad)
 
 
-def empty(
-    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor whose elements are whatever the memory held."""
     check_device(device)
     return Tensor._make(np.empty(_shape(size, "empty"), _float(dtype)), requires_grad)

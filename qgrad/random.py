@@ -134,9 +134,7 @@ def multinomial(
     if np.any(weights < 0) or not np.all(np.isfinite(weights)) or np.any(weights.sum(-1) <= 0):
         raise ValueError("multinomial: weights must be finite, not negative, and not all 0")
     source = _numpy(generator)
-    rows = [
-        source.choice(row.size, num_samples, replacement, row / row.sum()) for row in weights
-    ]
+    rows = [source.choice(row.size, num_samples, replacement, row / row.sum()) for row in weights]
     array = np.stack(rows) if input.ndim == 2 else rows[0]
     return Tensor._make(array.astype(np.int64))
 

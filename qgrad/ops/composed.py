@@ -143,9 +143,7 @@ def min(input: Value, dim: Any = None, keepdim: bool = False) -> Any:
     return _extreme(input, dim, keepdim, amin, argmin, minimum)
 
 
-def _extreme(
-    input: Value, dim: Any, keepdim: bool, reduce: Any, arg: Any, elementwise: Any
-) -> Any:
+def _extreme(input: Value, dim: Any, keepdim: bool, reduce: Any, arg: Any, elementwise: Any) -> Any:
     if dim is None:
         return reduce(input)
     if hasattr(dim, "ndim"):

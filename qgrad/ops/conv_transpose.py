@@ -75,7 +75,7 @@ def _geometry(
         for n, k, (s, p, extra, d) in zip(lifted[2:], kernel[2:], numbers, strict=True)
     )
     if min(sizes) < 1:
-        raise ShapeError(f"{name}: the output would have size {list(sizes[2 - dims:])} {shown}")
+        raise ShapeError(f"{name}: the output would have size {list(sizes[2 - dims :])} {shown}")
     strides, paddings, extras, dilations = zip(*numbers, strict=True)
     rows, columns = (extra // s for extra, s in zip(extras, strides, strict=True))
     outputs = weight_shape[1] * groups

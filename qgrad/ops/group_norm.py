@@ -80,9 +80,7 @@ def _check_channels(op_name: str, input: Any, **given: Any) -> None:
 
 
 @group_norm.rule("input")
-def group_norm_dinput(
-    g: Value, input: Value, num_groups: int, weight: Value, eps: float
-) -> Value:
+def group_norm_dinput(g: Value, input: Value, num_groups: int, weight: Value, eps: float) -> Value:
     if weight is not None:
         g = g * _channels(weight, input.ndim)
     shape = _groups(input.shape, num_groups)
@@ -133,9 +131,7 @@ def instance_norm(
         ]
     count = math.prod(input.shape[2:])
     if count < 2:
-        raise ShapeError(
-            f"instance_norm: needs more than 1 value a channel, got {describe(input)}"
-        )
+        raise ShapeError(f"instance_norm: needs more than 1 value a channel, got {describe(input)}")
     if running_mean is not None:
         rows = input.reshape((*input.shape[:2], count))
         running_mean += momentum * (rows.mean((0, 2)) - running_mean)
@@ -163,9 +159,7 @@ def instance_norm_dweight(
     if use_input_stats:
         return group_norm_dweight(g, input, input.shape[1], eps)
     ndim = input.ndim
-    normalized = (input - _channels(running_mean, ndim)) * _channels(
-        rsqrt(running_var + eps), ndim
-    )
+    normalized = (input - _channels(running_mean, ndim)) * _channels(rsqrt(running_var + eps), ndim)
     return sum(g * normalized, _other_dims(ndim))
 
 

@@ -162,9 +162,7 @@ def index_select(input: Value, dim: int, index: Value) -> Value:
 
 
 @index_select.rule("input")
-def index_select_dinput(
-    g: Value, input_shape: tuple[int, ...], dim: int, index: Value
-) -> Value:
+def index_select_dinput(g: Value, input_shape: tuple[int, ...], dim: int, index: Value) -> Value:
     return put_zeros(g, input_shape, along(normalize_dim(dim, len(input_shape)), index))
 
 
@@ -269,9 +267,7 @@ def diagonal_dinput(
 
 
 @op()
-def put_diagonal(
-    input: Value, shape: tuple[int, ...], offset: int, dim1: int, dim2: int
-) -> Value:
+def put_diagonal(input: Value, shape: tuple[int, ...], offset: int, dim1: int, dim2: int) -> Value:
     """Zeros of `shape` with `input` on a diagonal."""
     y = np.zeros(shape, input.dtype)
     moved = np.moveaxis(y, (dim1, dim2), (-2, -1))

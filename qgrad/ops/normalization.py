@@ -18,9 +18,7 @@ from qgrad.ops.shape import reshape
 __all__ = ["batch_norm", "batch_norm_affine", "layer_norm"]
 
 
-def batch_norm_affine(
-    mean: Any, var: Any, weight: Any, bias: Any, eps: float
-) -> tuple[Any, Any]:
+def batch_norm_affine(mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any]:
     """(scale, shift) so that batch norm in eval mode is x * scale + shift for each channel.
 
     scale = weight / sqrt(var + eps), shift = bias - mean * scale, in the dtype of `mean`.

@@ -342,9 +342,7 @@ class Op:
         if dtype is None or dtype.kind != "f" or any(a.dtype is not dtype for a in arrays):
             return promote(args, floating=self.floating)
         # A number does not widen a float. NumPy is faster with a 0-d array than with a number.
-        return [
-            a if a.__class__ is ndarray or a is None else np.asarray(a, dtype) for a in args
-        ]
+        return [a if a.__class__ is ndarray or a is None else np.asarray(a, dtype) for a in args]
 
     def explain(self, error: Exception, args: Sequence[Any]) -> Exception:
         """The error to raise instead: starts with the op's name and shows its arguments."""

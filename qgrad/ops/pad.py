@@ -38,9 +38,10 @@ def _sources(
     longest = {"reflect": 1, "circular": 0}
     sources = []
     for axis, (size, (before, after)) in enumerate(zip(shape, widths, strict=True)):
-        if min(before, after) < 0:
+        if size + min(before, 0) + min(after, 0) < 0:
             raise ShapeError(
-                f"pad: mode {mode!r} needs widths >= 0, got {(before, after)} for dim {axis}"
+                f"pad: widths {(before, after)} cut more than there is of dim {axis} of length "
+                f"{size}"
             )
         if mode in longest and max(before, after) > size - longest[mode]:
             raise ShapeError(
@@ -48,14 +49,24 @@ def _sources(
                 f"{axis} of length {size}, got {(before, after)}"
             )
         if before or after:
-            numbers = np.arange(size)
-            sources.append((axis, np.pad(numbers, (before, after), _NUMPY_MODES[mode])))  # type: ignore[call-overload]
+            sources.append((axis, _source(size, before, after, mode)))
     return sources
+
+
+def _source(size: int, before: int, after: int, mode: str) -> Any:
+    """The positions of one dim; what is cut off may be reflected first, but never wraps around."""
+    numbers = np.arange(size)
+    kept = slice(max(-before, 0), size - max(-after, 0))
+    wider = (max(before, 0), max(after, 0))
+    if mode == "circular":
+        return np.pad(numbers[kept], wider, "wrap")
+    source = np.pad(numbers, wider, _NUMPY_MODES[mode])  # type: ignore[call-overload]
+    return source[max(-before, 0) : len(source) - max(-after, 0)]
 
 
 @op(onnx="Pad")
 def pad(input: Value, pad: Sequence[int], mode: str = "constant", value: float = 0.0) -> Value:
-    """`input` widened by (before, after) of its last dims, the last first; negative widths cut off.
+    """`input` widened by (before, after) of its last dims, the last first; widths < 0 cut off.
 
     `mode` is "constant" (with `value`), "reflect", "replicate" or "circular".
     """

@@ -140,9 +140,7 @@ def _taps(windows: Any) -> list[Any]:
     return [start + np.minimum(i, last) * step for i in range(int(last.max()) + 1)]
 
 
-def _max_pool_dinput(
-    name: str, g: Value, input: Value, dims: int, *options: Any
-) -> Value:
+def _max_pool_dinput(name: str, g: Value, input: Value, dims: int, *options: Any) -> Value:
     pool = _pool(name, input.shape, dims, *options)
     shape = _images(input.shape, dims)
     data = input if isinstance(input, np.ndarray) else input.detach()._data

@@ -1,8 +1,8 @@
 """Floating-point warnings off while an op computes: inf and NaN are values here, as in PyTorch.
 
-    token = silence(QUIET)
-    try: ...
-    finally: restore(token)
+token = silence(QUIET)
+try: ...
+finally: restore(token)
 """
 
 from __future__ import annotations

@@ -168,9 +168,7 @@ def interpolate(
     """
     if input.dtype.kind != "f":
         raise TypeError(f"interpolate: input must hold floats, got {describe(input)}")
-    resize = _plan(
-        input.shape, size, scale_factor, mode, align_corners, recompute_scale_factor
-    )
+    resize = _plan(input.shape, size, scale_factor, mode, align_corners, recompute_scale_factor)
     y = input
     for i in range(len(resize.sizes)):
         taps = resize.taps(i, y.dtype)

@@ -21,9 +21,7 @@ def softmax(input: Value, dim: int, dtype: Any = None) -> Value:
     """exp(input) / sum(exp(input)) along `dim`."""
     input, axis = _prepare(input, dim, dtype)
     if is_float32(input):
-        return kernels.softmax_f32(input.reshape(-1), 0).reshape(()) if input.ndim == 0 else (
-            kernels.softmax_f32(input, axis)
-        )
+        return kernels.softmax_f32(np.atleast_1d(input), axis).reshape(input.shape)
     e = np.exp(input - _top(input, axis))
     return e / np.add.reduce(e, axis=axis, keepdims=True)
 
@@ -39,7 +37,7 @@ def log_softmax(input: Value, dim: int, dtype: Any = None) -> Value:
     """The logarithm of the softmax along `dim`, without cancellation."""
     input, axis = _prepare(input, dim, dtype)
     if is_float32(input):
-        return kernels.log_softmax_f32(input, axis)
+        return kernels.log_softmax_f32(np.atleast_1d(input), axis).reshape(input.shape)
     shifted = input - _top(input, axis)
     return shifted - np.log(np.add.reduce(np.exp(shifted), axis=axis, keepdims=True))
 

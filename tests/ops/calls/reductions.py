@@ -87,7 +87,7 @@ def sum_to_size(d: Draw) -> Call:
 @calls_of("softmax", "log_softmax")
 def softmax(d: Draw) -> Call:
     """Along any dim, large values too."""
-    x = d.any_array(-3, 3, min_dims=1, min_size=1) * d.one_of(1, 100)
+    x = np.asarray(d.any_array(-3, 3, min_size=1) * d.one_of(1, 100))
     dim = d.dim(x.ndim)
     return Call((x, dim), {}, getattr(special, d.name)(x, axis=dim))
 
