@@ -172,7 +172,7 @@ def elu(input: Value, alpha: float = 1.0) -> Value:
 
 @elu.rule("input")
 def elu_dinput(g: Value, input: Value, alpha: float) -> Value:
-    return where(input > 0, g, g * alpha * exp(where(input > 0, 0.0, input)))
+    return where(input > 0, g, g * alpha * exp(where(input < 0, input, 0.0)))
 
 
 @op(quantize="lut", onnx="Celu", floating=True)
@@ -185,7 +185,7 @@ def celu(input: Value, alpha: float = 1.0) -> Value:
 
 @celu.rule("input")
 def celu_dinput(g: Value, input: Value, alpha: float) -> Value:
-    return where(input > 0, g, g * exp(where(input > 0, 0.0, input / alpha)))
+    return where(input > 0, g, g * exp(where(input < 0, input / alpha, 0.0)))
 
 
 @op(quantize="lut", onnx="Selu", floating=True)
@@ -199,7 +199,7 @@ _SCALE, _ALPHA = 1.0507009873554805, 1.6732632423543772
 
 @selu.rule("input")
 def selu_dinput(g: Value, input: Value) -> Value:
-    return where(input > 0, g, g * _ALPHA * exp(where(input > 0, 0.0, input))) * _SCALE
+    return where(input > 0, g, g * _ALPHA * exp(where(input < 0, input, 0.0))) * _SCALE
 
 
 @op(quantize="lut", onnx="Softplus", floating=True)

@@ -67,13 +67,24 @@ def test_negative_widths_cut() -> None:
 
 
 @pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("reflect", [1, 2, 3, 2, 1]), ("replicate", [1, 2, 3, 3, 3]), ("circular", [1, 2, 3, 1, 2])],
+)
+def test_what_is_cut_may_be_seen_in_the_mirror(mode: str, expected: list[int]) -> None:
+    """Negative widths in all modes: only "circular" cuts before it widens, as in PyTorch."""
+    x = qgrad.arange(4, dtype=qgrad.float32)[None]
+    assert F.pad(x, (-1, 2), mode).tolist() == [expected]
+    assert F.pad(x, (-1, -1), mode).tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
     ("pad", "mode", "message"),
     [
         ((1,), "constant", "pad must hold"),
         ((1, 1, 1, 1, 1, 1), "constant", "at most 2 dims"),
         ((3, 0), "reflect", "at most 2 on each side of dim 1 of length 3"),
         ((4, 0), "circular", "at most 3 on each side"),
-        ((-1, 0), "replicate", "needs widths >= 0"),
+        ((-2, -2), "replicate", "cut more than there is of dim 1"),
         ((-4, 0), "constant", "cut more than there is"),
         ((1, 1), "wrap", "mode must be one of"),
     ],

@@ -117,9 +117,11 @@ def pad(d: Draw) -> Call:
     """All modes."""
     x = d.array((2, 4, 5))
     mode = d.one_of("constant", "reflect", "replicate", "circular")
-    widths = tuple(d.int(-1 if mode == "constant" else 0, 2) for _ in range(4))
+    widths = tuple(d.int(-1, 2) for _ in range(4))
     if mode == "constant":
         return Call((x, widths), {"value": 0.5})
+    if min(widths) < 0:
+        return Call((x, widths, mode), {})
     names = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
     numpy_widths = ((0, 0), widths[2:], widths[:2])
     return Call((x, widths, mode), {}, np.pad(x, numpy_widths, names[mode]))
