@@ -3,11 +3,13 @@
 records   Value, InputSpec, Instruction
 fields    checks of attributes
 kind      the table of kinds; one block each in `integer`, `floating`, `movement`
+guards    comparisons of sizes that a call must meet
 build     checks a whole program; `plan` and `arena` give every value its shape and place
 program   Program;  `file` saves and loads it, `table` prints it
 """
 
+from .guards import Guard
 from .program import Program
 from .records import InputSpec, Instruction, Value
 
-__all__ = ["InputSpec", "Instruction", "Program", "Value"]
+__all__ = ["Guard", "InputSpec", "Instruction", "Program", "Value"]

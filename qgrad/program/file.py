@@ -6,6 +6,7 @@
     outputs       list of names
     values        list of {name, dtype, layout, qparams}, those that instructions compute
     instructions  list of {op, inputs, output, attrs, constants, path}
+    guards        list of {op, left, right, holds, source}
   with qparams null or {scale, zero_point, qmin, qmax}; scales are exact (float32 as decimal).
 - Unknown keys are refused, so a newer file is never half understood. The version rises whenever a
   file may hold what older versions do not know.
@@ -14,6 +15,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -24,6 +26,7 @@ from numpy.typing import NDArray
 from ..qparams import QParams
 from .build import MAX_INSTRUCTIONS, fail
 from .fields import shown
+from .guards import Guard
 from .records import InputSpec, Instruction, Value
 
 if TYPE_CHECKING:
@@ -35,7 +38,12 @@ FORMAT = "qgrad.program"
 VERSION = 1
 
 Parts = tuple[
-    list[InputSpec], list[str], dict[str, Value], list[Instruction], dict[str, NDArray[Any]]
+    list[InputSpec],
+    list[str],
+    dict[str, Value],
+    list[Instruction],
+    dict[str, NDArray[Any]],
+    list[Guard],
 ]
 
 
@@ -74,7 +82,8 @@ def load(path: str | os.PathLike[str]) -> Parts:
     with open(name, "rb"):  # a missing or unreadable file is the system's error, as it stands
         pass
     metadata, constants = _read(name)
-    return (*_parse(f"{shown(name)}", metadata), constants)
+    *parts, guards = _parse(f"{shown(name)}", metadata)
+    return (*parts, constants, guards)
 
 
 def _read(name: str) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:
@@ -118,6 +127,7 @@ def _metadata(program: Program) -> dict[str, str]:
             }
             for i in program.instructions
         ],
+        "guards": [dataclasses.asdict(guard) for guard in program.guards],
     }
     text = json.dumps(body, allow_nan=False, separators=(",", ":"))
     return {"format": FORMAT, "version": str(VERSION), "program": text}
@@ -138,7 +148,7 @@ def _qparams_out(qp: QParams | None) -> dict[str, Any] | None:
 
 def _parse(
     where: str, metadata: dict[str, str]
-) -> tuple[list[InputSpec], list[str], dict[str, Value], list[Instruction]]:
+) -> tuple[list[InputSpec], list[str], dict[str, Value], list[Instruction], list[Guard]]:
     if metadata.get("format") != FORMAT:
         fail(where, f"holds no program (its format is {shown(metadata.get('format'))})")
     version = metadata.get("version", "")
@@ -147,7 +157,7 @@ def _parse(
     if int(version) > VERSION:
         fail(where, f"has version {version}, this qgrad reads up to {VERSION}; install a newer one")
     body = _json(where, metadata.get("program", ""))
-    _keys(where, body, ("inputs", "outputs", "values", "instructions"))
+    _keys(where, body, ("inputs", "outputs", "values", "instructions", "guards"))
     values = _records(where, body, "values", _value)
     if len({value.name for value in values}) != len(values):
         fail(where, "lists a value twice")
@@ -156,6 +166,7 @@ def _parse(
         _records(where, body, "outputs", _text),
         {value.name: value for value in values},
         _records(where, body, "instructions", _instruction),
+        _records(where, body, "guards", _guard),
     )
 
 
@@ -265,3 +276,8 @@ def _instruction(where: str, record: Any) -> Instruction:
         record["constants"],
         _text(where, record["path"]),
     )
+
+
+def _guard(where: str, record: Any) -> Guard:
+    _keys(where, record, ("op", "left", "right", "holds", "source"))
+    return Guard(**record)

@@ -16,6 +16,7 @@ from ..kernels.extension import core
 from ..qtensor import QTensor
 from . import file, table
 from .build import build, check_constants
+from .guards import Guard, check_guards, checked_guards
 from .kind import to_row
 from .lowering import Packed, Plan, lower
 from .plan import Memory, plan_memory
@@ -36,6 +37,7 @@ class Program:
     values: every value that instructions compute, by name.
     instructions: in the order they run.
     constants: the arrays that instructions refer to, by name; they are copied.
+    guards: comparisons of sizes that a call must meet, else it raises ShapeError.
 
     Raises ModelFormatError or QParamError, naming the instruction and its module path, if anything
     does not fit. Calling it is thread-safe. Results are the same on every CPU, and those of
@@ -55,6 +57,7 @@ class Program:
         values: Mapping[str, Value],
         instructions: Sequence[Instruction],
         constants: Mapping[str, Array],
+        guards: Sequence[Guard] = (),
     ) -> None:
         self.constants = check_constants(constants)
         self.steps = build(inputs, outputs, values, instructions, self.constants)
@@ -62,6 +65,7 @@ class Program:
         self.outputs = tuple(outputs)
         self.values = {spec.name: spec.value for spec in inputs} | dict(values)
         self.instructions = tuple(step.instruction for step in self.steps)
+        self.guards = checked_guards(guards, self.values)
         self.memory_budget = DEFAULT_BUDGET
         self._forget()
 
@@ -74,6 +78,7 @@ class Program:
 
     def __reduce__(self) -> tuple[Any, ...]:
         parts = (self.inputs, self.outputs, self.values, self.instructions, self.constants)
+        parts = (*parts, self.guards)
         return Program, parts, {"memory_budget": self.memory_budget}
 
     def __call__(self, *inputs: Any) -> Any:
@@ -228,7 +233,9 @@ class Program:
 
     def _memory(self, shapes: tuple[Shape, ...], outputs: Sequence[str]) -> Memory:
         kept = [self.values[name] for name in outputs]
-        return plan_memory(self.inputs, self.steps, kept, shapes, self.memory_budget)
+        memory = plan_memory(self.inputs, self.steps, kept, shapes, self.memory_budget)
+        check_guards(self.guards, memory.env)
+        return memory
 
     def _interpret(self, arrays: Sequence[Array], wanted: Sequence[str]) -> dict[str, Array]:
         """Run the steps in NumPy; the wanted values in logical layout, others freed after use."""

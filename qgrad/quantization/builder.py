@@ -120,8 +120,8 @@ class Builder:
 
     def expression(self, size: Any) -> Any:
         """A dimension as the program stores it: an int, or nested lists over values' sizes."""
-        if isinstance(size, SymInt):
-            return self._expression(size.expr)
+        if isinstance(size, (SymInt, tuple)):
+            return self._expression(size)
         if isinstance(size, (int, np.integer)):
             return int(size)
         raise UnsupportedOpError(f"convert: shape entry {size!r} is neither an int nor x.shape[i]")

@@ -6,10 +6,10 @@ from typing import Any
 
 from qgrad.autograd.mode import no_grad
 from qgrad.errors import CalibrationError, ConfigError, QParamError, UnsupportedOpError
-from qgrad.graph import evaluate_nodes
+from qgrad.graph import SizeGuard, evaluate_nodes
 from qgrad.graph.ir import Graph, Node
 from qgrad.graph.structure import map_leaves
-from qgrad.program import InputSpec, Program
+from qgrad.program import Guard, InputSpec, Program
 from qgrad.quantization.builder import Builder
 from qgrad.quantization.float_lowering import can_lower, lower_float
 from qgrad.quantization.grouping import arguments_of, constant_nodes
@@ -50,6 +50,7 @@ def convert(prepared: PreparedModel) -> Program:
         values={name: v for name, v in builder.values.items() if name not in given},
         instructions=builder.instructions,
         constants=builder.constants,
+        guards=[_guard(g, builder) for g in graph.guards if isinstance(g, SizeGuard)],
     )
 
 
@@ -109,6 +110,11 @@ def _known(leaf: Any, values: dict[Node, Any]) -> Any:
     if isinstance(leaf, Node):
         return values.get(leaf, leaf)
     return leaf
+
+
+def _guard(guard: SizeGuard, builder: Builder) -> Guard:
+    sides = builder.expression(guard.left), builder.expression(guard.right)
+    return Guard(guard.op, *sides, guard.holds, guard.source)
 
 
 def _outputs(graph: Graph, builder: Builder, values: dict[Node, Any]) -> list[str]:
