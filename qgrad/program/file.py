@@ -82,8 +82,8 @@ def load(path: str | os.PathLike[str]) -> Parts:
     with open(name, "rb"):  # a missing or unreadable file is the system's error, as it stands
         pass
     metadata, constants = _read(name)
-    *parts, guards = _parse(f"{shown(name)}", metadata)
-    return (*parts, constants, guards)
+    inputs, outputs, values, instructions, guards = _parse(f"{shown(name)}", metadata)
+    return inputs, outputs, values, instructions, constants, guards
 
 
 def _read(name: str) -> tuple[dict[str, str], dict[str, NDArray[Any]]]:

@@ -77,9 +77,8 @@ class Program:
         self._pool = None if core is None else core.ArenaPool()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        parts = (self.inputs, self.outputs, self.values, self.instructions, self.constants)
-        parts = (*parts, self.guards)
-        return Program, parts, {"memory_budget": self.memory_budget}
+        made = (self.inputs, self.outputs, self.values, self.instructions, self.constants)
+        return Program, (*made, self.guards), {"memory_budget": self.memory_budget}
 
     def __call__(self, *inputs: Any) -> Any:
         """Run on Tensors, arrays or quantized tensors; several outputs come as a tuple.

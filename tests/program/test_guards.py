@@ -1,4 +1,4 @@
-"""A model that branched on a size runs for sizes that go the same way, and is refused for others."""
+"""A model that branched on a size runs for sizes that go the same way, else it is refused."""
 
 from __future__ import annotations
 
