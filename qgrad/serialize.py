@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from qgrad.boxing import box
 from qgrad.errors import ModelFormatError
+from qgrad.files import write_whole
 from qgrad.tensor import Tensor
 
 __all__ = ["load", "load_file", "read_metadata", "save", "save_file"]
@@ -45,7 +45,7 @@ def save_file(
                 f"save_file: metadata has {key!r}: {text!r}, but both must be str. "
                 "Encode other values as JSON."
             )
-    _write_whole(path, numpy_format.save(arrays, metadata=dict(metadata) if metadata else None))
+    write_whole(path, numpy_format.save(arrays, metadata=dict(metadata) if metadata else None))
 
 
 def load_file(path: Path) -> dict[str, Tensor]:
@@ -109,18 +109,3 @@ def _array(name: str, value: Any) -> NDArray[Any]:
         )
     # Not ascontiguousarray: it would turn a scalar into one dimension.
     return array if array.flags.c_contiguous else array.copy(order="C")
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write to a temporary file beside `path`, then rename: no reader sees half a file."""
-    target = os.path.abspath(os.fspath(path))
-    temporary = f"{target}.{os.getpid()}-{get_ident()}.tmp"
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)

@@ -32,6 +32,7 @@ FLOORS = {
     "device": 0,
     "dtypes": 0,
     "errors": 0,
+    "files": 0,
     "kernels": 0,
     "qparams": 0,
     "qtensor": 0,

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from ..files import write_whole
 from ..qparams import QParams
 from .build import MAX_INSTRUCTIONS, fail
 from .fields import shown
@@ -52,25 +52,7 @@ def save(program: Program, path: str | os.PathLike[str]) -> None:
     from safetensors.numpy import save as to_bytes
 
     data = to_bytes(dict(program.constants), metadata=_metadata(program))
-    target = os.path.abspath(os.fspath(path))
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".qgrad-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644 & ~_umask())
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    """The process's umask, which can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+    write_whole(path, data)
 
 
 def load(path: str | os.PathLike[str]) -> Parts:
