@@ -253,7 +253,7 @@ class Program:
         }
 
 
-def _check_input(spec: InputSpec, array: Array) -> Array:
+def _check_input(spec: InputSpec, array: Any) -> Array:
     if isinstance(array, np.generic):
         array = np.asarray(array)
     if not isinstance(array, np.ndarray) or array.dtype.name != spec.dtype:
@@ -265,7 +265,10 @@ def _check_input(spec: InputSpec, array: Array) -> Array:
         want is None or want == size for want, size in zip(spec.shape, array.shape, strict=True)
     )
     if not fits:
-        raise ShapeError(f"program: input {_shown_input(spec)} got shape {array.shape}")
+        raise ShapeError(
+            f"program: input {_shown_input(spec)} got shape {array.shape}; only sizes shown as ? "
+            "may differ. Reshape the input, or prepare the model with more dynamic_dims"
+        )
     flags = array.flags
     return array if flags.c_contiguous and flags.aligned else np.array(array, order="C")
 
