@@ -154,6 +154,12 @@ class Tensor(Operators, Interop, Filling):
         """Call `hook(gradient)` in every backward; what it returns replaces the gradient."""
         return hooks.register(self, hook)
 
+    def register_post_accumulate_grad_hook(
+        self, hook: Callable[[Tensor], Any]
+    ) -> hooks.RemovableHook:
+        """Call `hook(tensor)` whenever a backward has added to the `.grad` of this leaf."""
+        return hooks.register_after(self, hook)
+
     def retain_grad(self) -> None:
         """Keep the gradient of this tensor in `.grad` though it is not a leaf."""
         hooks.retain_grad(self)

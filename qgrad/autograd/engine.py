@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from qgrad.autograd.mode import recording
-from qgrad.autograd.variable import Join, Node, Variable, bump
+from qgrad.autograd.variable import Hooks, Join, Node, Variable, bump
 from qgrad.boxing import box
+from qgrad.errors import ShapeError
 from qgrad.ops.cast import cast as change_dtype
-from qgrad.ops.op import Value
+from qgrad.ops.op import Value, describe
 from qgrad.ops.quiet import QUIET, restore, silence
 from qgrad.ops.reduction import sum_to_size
 
@@ -111,7 +112,7 @@ def run(
             node = heappop(heap)[1]
             g = sums.pop(node)
             if node.hooks is not None:
-                g = run_hooks(node.hooks, g)
+                g = run_hooks(node.hooks, g, f"{node.op.name}'s result")
             if captures is not None and node in captures:
                 captures[node] = g
             plan = node.plan
@@ -223,15 +224,43 @@ def changed_in_place(node: Node, what: str, shape: Sequence[int]) -> RuntimeErro
     )
 
 
-def run_hooks(hooks: dict[int, Any], g: Value) -> Value:
-    """Call the hooks of a tensor on its gradient; what a hook returns replaces it."""
+def run_hooks(hooks: Hooks, g: Value, what: str, *, leaf: bool = False) -> Value:
+    """Call the hooks of `what` on its gradient; what a hook returns replaces it.
+
+    That of a leaf may be changed in place; others' belong to the engine, which has them elsewhere.
+    """
     was_array = not isinstance(g, Variable)
-    tensor = box(np.asarray(g)) if was_array else g
+    tensor = box(np.array(g) if leaf else read_only(g)) if was_array else g
     for hook in list(hooks.values()):
         result = hook(tensor)
         if result is not None:
-            tensor = result
+            tensor = checked_replacement(result, tensor, what)
+    if hooks.retain is not None:
+        hooks.retain(tensor)
     return tensor._data if was_array else tensor
+
+
+def read_only(g: Any) -> Any:
+    """A view of a gradient that cannot be written to."""
+    view = np.asarray(g).view()
+    view.flags.writeable = False
+    return view
+
+
+def checked_replacement(result: Any, g: Variable, what: str) -> Any:
+    """The result of a hook, if it can stand for the gradient `g`."""
+    if not isinstance(result, Variable):
+        raise TypeError(
+            f"backward: a hook on {what} returned a {type(result).__name__}, but must return a "
+            "tensor, or None to leave the gradient as it is"
+        )
+    found, expected = result._data, g._data
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        raise ShapeError(
+            f"backward: a hook on {what} returned {describe(found)} for a gradient "
+            f"{describe(expected)}; return a tensor of the same shape and dtype"
+        )
+    return result
 
 
 def accumulate(
@@ -240,8 +269,9 @@ def accumulate(
     """Add gradients to the `.grad` of their tensors. Those of `owned` are nobody else's arrays."""
     for leaf, g in gradients.items():
         mine = leaf in owned
-        if leaf._hooks is not None and leaf._node is None:
-            g, mine = run_hooks(leaf._hooks, g), False
+        hooks = leaf._hooks if leaf._node is None else None
+        if hooks:
+            g, mine = run_hooks(hooks, g, "a leaf", leaf=True), False
         before = leaf.grad
         if create_graph:
             leaf.grad = g if before is None else before + g
@@ -252,6 +282,9 @@ def accumulate(
         else:
             np.add(before._data, g, out=before._data)
             bump(before)
+        if hooks is not None:
+            for hook in list(hooks.after.values()):
+                hook(leaf)
 
 
 def reachable(roots: Iterable[Any], targets: set[Any]) -> set[Any]:

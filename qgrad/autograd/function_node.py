@@ -13,7 +13,7 @@ from weakref import ref
 
 import numpy as np
 
-from qgrad.autograd.engine import changed_in_place, freed
+from qgrad.autograd.engine import changed_in_place, freed, read_only
 from qgrad.autograd.in_place import check_leaf, rebase
 from qgrad.autograd.mode import recording
 from qgrad.autograd.record import alias, check_savable, edge_of, make, noted, shared_cell
@@ -114,7 +114,7 @@ def run_backward(g: Any, call: Call) -> list[Value]:
     for i, output in enumerate(call.outputs):
         part = g[i] if several else g if i == call.places[0] else None
         if part is not None:
-            part = part if isinstance(part, Variable) else box(_read_only(part))
+            part = part if isinstance(part, Variable) else box(read_only(part))
         elif output is not None and call.ctx._materialize:
             part = box(np.zeros(*output))
         given.append(part)
@@ -151,13 +151,6 @@ def _checked(call: Call, i: int, shape: tuple[int, ...] | None, g: Any) -> Value
 def _broadcasts(shape: tuple[int, ...], larger: tuple[int, ...]) -> bool:
     pairs = zip(shape[::-1], larger[::-1], strict=False)
     return len(shape) <= len(larger) and all(n in (1, m) for n, m in pairs)
-
-
-def _read_only(array: Any) -> Any:
-    """A view of a gradient, which others may hold too."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def refuse(g: Value, name: str) -> Any:

@@ -1,4 +1,7 @@
-"""Hooks: functions called with the gradient of a tensor."""
+"""Hooks: functions called with the gradient of a tensor, or when it has arrived.
+
+They are kept by the tensor if it is a leaf, else by the node that made it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ from itertools import count
 from typing import Any
 from weakref import ref
 
-from qgrad.autograd.record import refresh
-from qgrad.autograd.variable import Variable
+import numpy as np
 
-__all__ = ["RemovableHook", "register", "retain_grad"]
+from qgrad.autograd.record import make, refresh
+from qgrad.autograd.variable import Hooks, Variable
+
+__all__ = ["RemovableHook", "register", "register_after", "retain_grad"]
 
 _next_key = count().__next__
-_RETAIN = -1  # key of the hook that keeps the gradient
 
 
 class RemovableHook:
@@ -21,8 +25,9 @@ class RemovableHook:
 
     __slots__ = ("_hooks", "_key")
 
-    def __init__(self, hooks: dict[int, Callable[..., Any]], key: int) -> None:
-        self._hooks, self._key = hooks, key
+    def __init__(self, hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> None:
+        self._hooks, self._key = hooks, _next_key()
+        hooks[self._key] = hook
 
     def remove(self) -> None:
         """Take the hook away; a second time does nothing."""
@@ -37,28 +42,41 @@ class RemovableHook:
 
 def register(tensor: Variable, hook: Callable[[Any], Any]) -> RemovableHook:
     """Call `hook` with the gradient of `tensor` in every backward."""
-    hooks = _hooks_of(tensor, "register_hook")
-    key = _next_key()
-    hooks[key] = hook
-    return RemovableHook(hooks, key)
+    return RemovableHook(_hooks_of(tensor, "register_hook"), hook)
+
+
+def register_after(tensor: Variable, hook: Callable[[Any], Any]) -> RemovableHook:
+    """Call `hook` with `tensor` whenever a backward has added to its `.grad`."""
+    name = "register_post_accumulate_grad_hook"
+    hooks = _hooks_of(tensor, name)
+    if tensor._node is not None:
+        raise RuntimeError(
+            f"{name}: backward fills the .grad of leaves only, this tensor was made by "
+            f"{tensor._node.op.name}; use register_hook"
+        )
+    return RemovableHook(hooks.after, hook)
 
 
 def retain_grad(tensor: Variable) -> None:
     """Keep the gradient of a tensor that is not a leaf in its `.grad`."""
     hooks = _hooks_of(tensor, "retain_grad")
-    if tensor._node is None or _RETAIN in hooks:
+    if tensor._node is None or hooks.retain is not None:
         return
     tensor_ref = ref(tensor)  # the node must not keep its tensor alive: the tensor keeps the node
 
     def keep(g: Any) -> None:
         kept = tensor_ref()
-        if kept is not None:
-            kept.grad = g if kept.grad is None else kept.grad + g
+        if kept is None:
+            return
+        if kept.grad is not None:
+            kept.grad = kept.grad + g
+        else:
+            kept.grad = g if g._requires_grad else make(np.array(g._data))
 
-    hooks[_RETAIN] = keep
+    hooks.retain = keep
 
 
-def _hooks_of(tensor: Variable, name: str) -> dict[int, Callable[..., Any]]:
+def _hooks_of(tensor: Variable, name: str) -> Hooks:
     if tensor._view is not None:
         refresh(tensor)
     if not tensor._requires_grad:
@@ -66,10 +84,10 @@ def _hooks_of(tensor: Variable, name: str) -> dict[int, Callable[..., Any]]:
             f"{name}: this tensor does not require grad, so no gradient will reach it; call "
             "x.requires_grad_() first"
         )
-    owner: Any = tensor if tensor._node is None else tensor._node
-    attribute = "_hooks" if owner is tensor else "hooks"
-    hooks = getattr(owner, attribute)
-    if hooks is None:
-        hooks = {}
-        setattr(owner, attribute, hooks)
-    return hooks
+    if tensor._node is None:
+        if tensor._hooks is None:
+            tensor._hooks = Hooks()
+        return tensor._hooks
+    if tensor._node.hooks is None:
+        tensor._node.hooks = Hooks()
+    return tensor._node.hooks

@@ -13,7 +13,7 @@ import numpy as np
 from qgrad.autograd.engine import raw_items
 from qgrad.autograd.mode import recording
 from qgrad.autograd.record import make, needs_grad, record
-from qgrad.autograd.variable import INFERENCE, Variable, bump
+from qgrad.autograd.variable import INFERENCE, Variable, bump, set_history
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import add, div, mul, sub
 from qgrad.ops.indexing import setitem
@@ -177,4 +177,4 @@ def rebase(tensor: Any, result: Any) -> None:
         base = args[0]
         result = record(overwrite, (base, result, op, args[1:]), base._data)
         tensor = base
-    tensor._node, tensor._requires_grad = result._node, True
+    set_history(tensor, result._node, True)

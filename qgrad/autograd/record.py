@@ -9,7 +9,7 @@ import numpy as np
 
 from qgrad.autograd.engine import raw_items
 from qgrad.autograd.mode import recording
-from qgrad.autograd.variable import INFERENCE, Node, Variable, next_order, version
+from qgrad.autograd.variable import INFERENCE, Node, Variable, next_order, set_history, version
 from qgrad.ops.op import Op
 
 __all__ = [
@@ -265,5 +265,5 @@ def refresh(view: Variable) -> None:
             view._view = (None, args, version(view))
             continue
         again = record(op, args, view._data)
-        view._node, view._requires_grad = again._node, again._requires_grad
+        set_history(view, again._node, again._requires_grad)
         view._view = (op, args, version(view))

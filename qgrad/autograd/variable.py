@@ -12,11 +12,26 @@ from qgrad.boxing import box
 from qgrad.ops.op import Op, Plan
 from qgrad.ops.promotion import default_float
 
-__all__ = ["INFERENCE", "Join", "Node", "Variable", "bump", "version"]
+__all__ = ["INFERENCE", "Hooks", "Join", "Node", "Variable", "bump", "set_history", "version"]
 
 Array = np.ndarray[Any, Any]
 
 INFERENCE: list[int] = [0]  # the version counter of all tensors made in inference mode
+
+
+class Hooks(dict[int, Callable[..., Any]]):
+    """The functions to call with a gradient, by key.
+
+    retain:  called last, keeps the gradient of a tensor that is not a leaf
+    after:   called with a leaf when its .grad has changed
+    """
+
+    __slots__ = ("after", "retain")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.retain: Callable[..., Any] | None = None
+        self.after: dict[int, Callable[..., Any]] = {}
 
 
 class Variable:
@@ -47,7 +62,7 @@ class Variable:
     _node: Node | None
     _requires_grad: bool
     _cell: list[int] | None
-    _hooks: dict[int, Callable[..., Any]] | None
+    _hooks: Hooks | None
     _view: tuple[Op | None, tuple[Any, ...], int] | None
     grad: Any
 
@@ -66,6 +81,18 @@ class Variable:
         tensor = box(np.zeros(0, default_float()) if data is None else data._data)
         tensor.requires_grad = requires_grad
         return tensor
+
+
+def set_history(variable: Variable, node: Node | None, requires_grad: bool) -> None:
+    """Let `node` be what made `variable`, whose memory was changed; what retains its gradient
+    goes with it."""
+    before = variable._node
+    variable._node, variable._requires_grad = node, requires_grad
+    if before is not None and before.hooks is not None and before.hooks.retain is not None:
+        retain, before.hooks.retain = before.hooks.retain, None
+        if node is not None:
+            node.hooks = node.hooks or Hooks()
+            node.hooks.retain = retain
 
 
 def version(variable: Variable) -> int:
@@ -121,7 +148,7 @@ class Node:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     order: int
-    hooks: dict[int, Callable[..., Any]] | None
+    hooks: Hooks | None
     source: Any  # where the forward ran, set by anomaly mode only
 
     def name(self) -> str:

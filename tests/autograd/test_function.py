@@ -65,7 +65,7 @@ class Polar(Function):
 
     @staticmethod
     def backward(ctx: Any, gx: Any, gy: Any) -> Any:
-        r, angle, x, y = ctx.saved_tensors
+        _, angle, x, y = ctx.saved_tensors
         return gx * angle.cos() + gy * angle.sin(), gy * x - gx * y
 
 
