@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -163,14 +164,15 @@ def test_deployment_loads_little(tmp_path: Any) -> None:
     program.save(tmp_path / "p")
     np.save(tmp_path / "x.npy", x)
     script = (
-        "import sys, numpy as np; sys.path[:0] = eval(sys.argv[2])\n"
+        "import sys, numpy as np\n"
         "import qgrad; from qgrad.program import Program\n"
         "assert not {'safetensors', 'tqdm', 'hypothesis', 'onnx'} & set(sys.modules)\n"
         "p = Program.load(sys.argv[1] + '/p')\n"
         "y = p.run(np.load(sys.argv[1] + '/x.npy'))\n"
         "sys.stdout.buffer.write(y[0].tobytes())\n"
     )
-    arguments = [sys.executable, "-c", script, str(tmp_path), repr(sys.path)]
-    child = subprocess.run(arguments, capture_output=True)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    child = subprocess.run(command, capture_output=True, env=env)
     assert child.returncode == 0, child.stderr.decode()
     assert child.stdout == program.run(x)[0].tobytes()
