@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qgrad.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from qgrad.autograd.function import Function
 from qgrad.autograd.gradients import backward, grad
 from qgrad.autograd.mode import (
@@ -19,6 +20,7 @@ __all__ = [
     "Function",
     "Variable",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "grad",
     "inference_mode",
@@ -26,5 +28,6 @@ __all__ = [
     "is_inference_mode_enabled",
     "no_grad",
     "record",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]

@@ -21,9 +21,16 @@ from qgrad.ops.op import Value, describe
 from qgrad.ops.quiet import QUIET, restore, silence
 from qgrad.ops.reduction import sum_to_size
 
-__all__ = ["Gradients", "run"]
+__all__ = ["Gradients", "accumulate", "run", "set_watch"]
 
 ndarray = np.ndarray
+_watch: Any = None
+
+
+def set_watch(watch: Any) -> None:
+    """Tell `watch` of every node and gradient (see anomaly_mode); None: no longer."""
+    global _watch
+    _watch = watch
 
 
 class Gradients:
@@ -100,7 +107,7 @@ def run(
     Only the nodes and leaves in `wanted` are visited, all if it is None. The gradients of the
     nodes that are keys of `captures` are written there. In the end `sums` holds leaves only.
     """
-    state = Gradients(wanted)
+    state, watch = Gradients(wanted), _watch
     mode = recording.get()
     recording.set(create_graph)
     token = silence(QUIET)
@@ -115,12 +122,16 @@ def run(
                 g = run_hooks(node.hooks, g, f"{node.op.name}'s result")
             if captures is not None and node in captures:
                 captures[node] = g
+            if watch is not None:
+                watch.enter(node)
             plan = node.plan
             values = tensors(node) if create_graph else arrays(node)
             for target, (fn, picks) in zip(node.edges, plan.rules, strict=True):
                 if wanted is not None and not is_wanted(target, wanted):
                     continue
                 result = fn(g, *[values[i] for i in picks]) if picks else fn(g)
+                if watch is not None:
+                    watch.check(node, fn, result)
                 if target.__class__ is list:
                     for one, part in zip(target, result, strict=True):
                         if one is not None:
@@ -129,7 +140,13 @@ def run(
                     give(target, result, g)
             if plan.holds and not retain_graph and (plan.frees or holds_arrays(node.saved)):
                 node.saved = None  # the edges stay: whether a path was freed must be known
+    except Exception as error:
+        if watch is not None:
+            watch.failed(error)
+        raise
     finally:
+        if watch is not None:
+            watch.enter(None)
         restore(token)
         recording.set(mode)
     return state

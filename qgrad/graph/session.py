@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from qgrad import ops
 from qgrad.autograd.mode import is_grad_enabled
+from qgrad.autograd.source import source_line
 from qgrad.graph.guards import Guard
 from qgrad.graph.ir import Node
-from qgrad.graph.source import source_line
 from qgrad.graph.structure import map_leaves
 from qgrad.graph.tracer import Tracer
 from qgrad.nn import module as nn_module
