@@ -23,7 +23,9 @@ QG_INLINE ptrdiff_t lanes_left(ptrdiff_t columns, ptrdiff_t first) {
 template <int MR, int NV>
 void float_tile(const FloatTile& t) {
   F32 acc[MR][NV];
+  QG_UNROLL
   for (int m = 0; m < MR; ++m) {
+    QG_UNROLL
     for (int v = 0; v < NV; ++v) {
       const ptrdiff_t n = t.continued ? lanes_left(t.columns, v * kLanes) : 0;
       acc[m][v] = n > 0 ? load(t.y + m * t.y_stride + v * kLanes, n) : splat(0.0f);
@@ -31,19 +33,25 @@ void float_tile(const FloatTile& t) {
     }
   }
   const float* x[MR];
+  QG_UNROLL
   for (int m = 0; m < MR; ++m) x[m] = t.x + m * t.x_stride;
   const float* panel = t.panel;
   for (ptrdiff_t k = 0; k < t.depth; ++k, panel += NV * kLanes) {
     F32 w[NV];
+    QG_UNROLL
     for (int v = 0; v < NV; ++v) w[v] = load(panel + v * kLanes);
+    QG_UNROLL
     for (int m = 0; m < MR; ++m) {
       const F32 a = splat(x[m][k]);
+      QG_UNROLL
       for (int v = 0; v < NV; ++v) multiply_add(acc[m][v], a, w[v]);
     }
   }
+  QG_UNROLL
   for (int v = 0; v < NV; ++v) {
     const ptrdiff_t n = lanes_left(t.columns, v * kLanes);
     if (n == 0) continue;
+    QG_UNROLL
     for (int m = 0; m < MR; ++m) {
       const F32 y = t.bias == nullptr ? acc[m][v] : acc[m][v] + load(t.bias + v * kLanes, n);
       store(t.y + m * t.y_stride + v * kLanes, y, n);
