@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from glob import glob
 from os.path import exists, getmtime
+from re import MULTILINE, findall
 
 from pybind11.setup_helpers import ParallelCompile, Pybind11Extension, build_ext
 from setuptools import setup
@@ -30,12 +31,22 @@ FLAGS = [
 ]
 
 
+def included(path: str, found: set[str]) -> set[str]:
+    """`path` and the project's own headers that it includes, and what they include."""
+    if path not in found and exists(path):
+        found.add(path)
+        with open(path, encoding="utf-8") as file:
+            for name in findall(r'^#include "(.+)"', file.read(), MULTILINE):
+                included(f"csrc/{name}", found)
+    return found
+
+
 def needs_recompile(object_file: str, source: str) -> bool:
-    """Whether the object is older than its source or than any header."""
+    """Whether the object is older than its source or than a header that goes into it."""
     if not exists(object_file):
         return True
     built = getmtime(object_file)
-    return any(getmtime(path) > built for path in [source, *HEADERS])
+    return any(getmtime(path) > built for path in included(source, set()))
 
 
 ParallelCompile("QGRAD_BUILD_JOBS", needs_recompile=needs_recompile).install()
