@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -102,12 +103,15 @@ def test_accumulators_beyond_float32(isa: str) -> None:
 
 
 def test_add_of_every_pair_of_codes(isa: str) -> None:
-    """All 65,536 pairs, for scales that tie and scales that do not."""
+    """All 65,536 pairs; where scales tie, two roundings or another order would change codes."""
     a, b = (codes.astype(np.uint8) for codes in np.meshgrid(np.arange(256), np.arange(256)))
-    for sa, sb, sy in [(1, 1, 2), (0.5, 0.25, 1), (0.1, 0.2, 0.3), (3, 1e-3, 7), (1, 1, 1)]:
-        for za, zb, zy in [(0, 0, 0), (128, 127, 3), (255, 1, 255)]:
-            options = {"sa": sa, "za": za, "sb": sb, "zb": zb, "sy": sy, "zy": zy}
-            check("add_s8", Case((a, b), {**options, "qmin": 0, "qmax": 255}))
+    ordinary = [(1, 1, 2), (0.5, 0.25, 1), (3, 1e-3, 7), (1, 1, 1)]
+    zeros = [(0, 0, 0), (128, 127, 3), (255, 1, 255)]
+    ties = [((0.2, 0.05, 0.3), (19, 106, 72)), ((0.3, 0.6, 1.0), (66, 69, 61))]
+    ties += [((1.1, 0.1, 0.6), (12, 216, 0)), ((0.9, 0.15, 0.3), (195, 167, 124))]
+    for scales, codes in [*product(ordinary, zeros), *ties]:
+        options = dict(zip(("sa", "sb", "sy", "za", "zb", "zy"), (*scales, *codes), strict=True))
+        check("add_s8", Case((a, b), {**options, "qmin": 0, "qmax": 255}))
 
 
 def test_every_depthwise_kernel_size(isa: str) -> None:
