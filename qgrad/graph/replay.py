@@ -26,8 +26,9 @@ from qgrad.tensor import Tensor
 __all__ = ["WAY_OUT", "Replay"]
 
 WAY_OUT = (
-    "If it depends on a size, compute with x.shape and + - * //, or fix the dimension by "
-    "dynamic_dims; keep random numbers and changing state out of forward."
+    "If it depends on a size, compute with x.shape and + - * //, and with qgrad.sqrt for "
+    "math.sqrt, or fix the dimension by dynamic_dims; keep random numbers and changing state out "
+    "of forward."
 )
 
 

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qgrad.symbolic.node import Node, ancestors, depending
-from qgrad.symbolic.size import SymInt
-from qgrad.symbolic.value import Symbolic, SymFloat, constant, size_variable
+from qgrad.symbolic.value import Symbolic, SymFloat, constant
 
 __all__ = ["grad", "is_symbolic"]
 
@@ -55,8 +54,6 @@ def _listed(values: Any) -> list[Any]:
 
 
 def _float(value: Any, role: str) -> SymFloat:
-    if isinstance(value, SymInt):
-        return size_variable(value)
     if not isinstance(value, SymFloat):
         raise TypeError(
             f"grad: of symbolic numbers, so all {role} must be SymFloat, got "

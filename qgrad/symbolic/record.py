@@ -66,8 +66,9 @@ def _array(op: Op, a: Any, is_option: bool) -> Any:
 
 def _attach_methods() -> None:
     """Every op on numbers whose first parameter is `input` is a method, as of Tensor."""
+    taken = set(dir(Symbolic))
     for name, op in registry.items():
-        if takes_numbers(op) and op.params[0] == "input" and name not in dir(Symbolic):
+        if takes_numbers(op) and op.params[0] == "input" and name not in taken:
             setattr(Symbolic, name, _method(op))
 
 

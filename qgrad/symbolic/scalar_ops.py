@@ -38,7 +38,7 @@ def options(op: Op) -> tuple[bool, ...]:
     """For each parameter whether it is an option, and not a number that is computed with."""
     known = _options.get(op)
     if known is None:
-        plain = op.broadcasts or op is ops.where
+        plain = op.broadcasts or op in _ALSO
         known = _options[op] = tuple(
             param not in op.rules and not (plain and i < op.required)
             for i, param in enumerate(op.params)

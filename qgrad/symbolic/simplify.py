@@ -29,7 +29,7 @@ from qgrad.symbolic.scalar_ops import options
 
 __all__ = ["rebuild", "simplified"]
 
-_LARGE = 100  # forms; in larger ones conditions are not looked for
+_LARGE = 50  # forms; in larger ones conditions are not looked for
 
 Simplified = tuple[list[Form], Ref]
 

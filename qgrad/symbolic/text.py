@@ -88,7 +88,10 @@ def _constant(value: Any) -> tuple[int, Pieces]:
 
 
 def _sum(forms: Sequence[Form], form: Sum) -> tuple[int, Pieces]:
-    parts = [(c < 0, _term(forms, abs(c), place)) for place, c in form.terms.items()]
+    parts = []
+    for place, c in form.terms.items():
+        block = c == 1 and isinstance(forms[place], Sum)  # of a long sum
+        parts.append((c < 0, _pieces(forms, place) if block else _term(forms, abs(c), place)))
     if form.constant:
         last = (form.constant < 0, _constant(abs(form.constant)))
         parts.insert(0 if parts[0][0] and not last[0] else len(parts), last)  # 1 - x, not -x + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Mapping
 from itertools import count
@@ -16,7 +17,7 @@ from qgrad.symbolic.guards import Guard, GuardList, caller
 from qgrad.symbolic.node import Node, Variable
 from qgrad.symbolic.operators import Operators
 from qgrad.symbolic.simplify import rebuild, simplified
-from qgrad.symbolic.size import SymInt, format_expr
+from qgrad.symbolic.size import Expr, SymInt, dims_of, evaluate_expr, format_expr
 from qgrad.symbolic.text import to_text
 from qgrad.symbolic.to_sympy import to_sympy
 
@@ -110,9 +111,10 @@ class Symbolic(Operators):
         SymFloat(54.0)
         """
         mine = node.variables(self)
-        new: dict[Node, Node] = {}
+        sizes = {key: value for key, value in values.items() if isinstance(key, SymInt)}
+        new: dict[Node, Node] = _new_sizes(mine, sizes) if sizes else {}
         for key, value in values.items():
-            for variable in _variables_of(key, mine):
+            for variable in () if isinstance(key, SymInt) else _variables_of(key, mine):
                 new[variable] = _replacement(variable, value)
         return node.replay(self, new)
 
@@ -231,12 +233,13 @@ def constant(value: Any) -> Any:
 
 
 def size_variable(size: SymInt) -> Any:
-    """The variable that stands for a free dimension, or an expression of them."""
+    """The variable that stands for a free size, or for an expression of free sizes."""
     key = ("size", size.expr, int(size))
     found = _known.get(key)
     if found is None:
         found = object.__new__(SymFloat)
-        variable = Variable(format_expr(size.expr), size.expr)
+        text = format_expr(size.expr)
+        variable = Variable(text if _is_dim(size.expr) else f"({text})", size.expr)
         _fill(found, float(int(size)), None, variable, GuardList())
         found = _known.setdefault(key, found)
     return found
@@ -259,14 +262,36 @@ def _variables_of(key: Any, mine: list[Node]) -> list[Node]:
             names = ", ".join(sorted(v._args.name for v in mine)) or "none"
             raise ValueError(f"subs: no variable is named {key!r}; those here: {names}")
         return found
-    if isinstance(key, SymInt):
-        key = size_variable(key)
     if not isinstance(key, Symbolic) or key.name is None:
         raise TypeError(
             f"subs: {key!r} is not a variable; give SymFloat(...) itself or its name, and compute "
             "with the new value to replace more than a variable"
         )
-    return [key] if key in mine else []
+    return [key] if any(variable is key for variable in mine) else []
+
+
+def _is_dim(expr: Expr) -> bool:
+    return isinstance(expr, tuple) and expr[0] == "dim"
+
+
+def _new_sizes(mine: list[Node], sizes: Mapping[SymInt, Any]) -> dict[Node, Node]:
+    """The constants for those variables that stand for expressions of the given sizes."""
+    shapes: dict[str, Any] = {}
+    for size, value in sizes.items():
+        if not _is_dim(size.expr):
+            raise TypeError(f"subs: {size!r} is computed from sizes; give the sizes themselves")
+        _, name, axis = size.expr  # type: ignore[misc]
+        shapes.setdefault(name, {})[axis] = operator.index(value)
+    new: dict[Node, Node] = {}
+    for variable in mine:
+        if variable._args.size is not None and dims_of(variable._args.size) & shapes.keys():
+            try:
+                new[variable] = constant(evaluate_expr(variable._args.size, shapes))
+            except KeyError as error:
+                raise ValueError(
+                    f"subs: {variable._args.name} needs more sizes than those given"
+                ) from error
+    return new
 
 
 def _replacement(variable: Node, value: Any) -> Node:
