@@ -1,4 +1,4 @@
-"""Conv1d and Conv2d."""
+"""Conv1d, Conv2d and Conv3d."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from qgrad.nn import init
 from qgrad.nn.module import Module
 from qgrad.nn.parameter import Parameter, empty_parameter
 
-__all__ = ["Conv1d", "Conv2d"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvNd"]
 
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
 
-class _Conv(Module):
+class ConvNd(Module):
     """What convolutions share: arguments, parameters, initialisation, repr."""
 
     weight: Parameter
     bias: Parameter | None
+    padding: Any  # a tuple of ints, "same" or "valid"
     _rank: int
 
     def __init__(
@@ -50,13 +51,16 @@ class _Conv(Module):
         self.padding_mode = padding_mode
         self._check()
         name = type(self).__name__
-        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        shape = self._weight_shape()
         self.weight = empty_parameter(name, shape, device=device, dtype=dtype)
         if bias:
-            self.bias = empty_parameter(name, shape[:1], device=device, dtype=dtype)
+            self.bias = empty_parameter(name, (out_channels,), device=device, dtype=dtype)
         else:
             self.register_parameter("bias", None)
         self.reset_parameters()
+
+    def _weight_shape(self) -> tuple[int, ...]:
+        return (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
 
     def _per_axis(self, option: str, value: int | tuple[int, ...], low: int) -> tuple[int, ...]:
         values = (value,) * self._rank if isinstance(value, int) else tuple(value)
@@ -122,6 +126,7 @@ class _Conv(Module):
             text += f", padding={self.padding}"
         if self.dilation != (1,) * self._rank:
             text += f", dilation={self.dilation}"
+        text += self._output_repr()
         if self.groups != 1:
             text += f", groups={self.groups}"
         if self.bias is None:
@@ -130,8 +135,18 @@ class _Conv(Module):
             text += f", padding_mode={self.padding_mode}"
         return text
 
+    def _output_repr(self) -> str:
+        """What a subclass says of its output's size."""
+        return ""
 
-class Conv1d(_Conv):
+    def _padded(self, input: Any) -> tuple[Any, Any]:
+        """The input with padding other than zeros, and the padding still to be added."""
+        if self.padding_mode == "zeros":
+            return input, self.padding
+        return ops.pad(input, self._pads(), self.padding_mode), 0
+
+
+class Conv1d(ConvNd):
     """Cross-correlation over the last dimension.
 
     x (N, in_channels, L) -> (N, out_channels, L'); weight (out_channels, in_channels/groups, K).
@@ -142,15 +157,13 @@ class Conv1d(_Conv):
 
     def forward(self, input: Any) -> Any:
         """(N, in_channels, L) -> (N, out_channels, L')."""
-        padding: Any = self.padding
-        if self.padding_mode != "zeros":
-            input, padding = ops.pad(input, self._pads(), self.padding_mode), 0
+        input, padding = self._padded(input)
         return ops.conv1d(
             input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )
 
 
-class Conv2d(_Conv):
+class Conv2d(ConvNd):
     """Cross-correlation over the last two dimensions.
 
     x (N, in_channels, H, W) -> (N, out_channels, H', W'), weight (out_channels,
@@ -165,9 +178,24 @@ class Conv2d(_Conv):
 
     def forward(self, input: Any) -> Any:
         """(N, in_channels, H, W) -> (N, out_channels, H', W')."""
-        padding: Any = self.padding
-        if self.padding_mode != "zeros":
-            input, padding = ops.pad(input, self._pads(), self.padding_mode), 0
+        input, padding = self._padded(input)
         return ops.conv2d(
+            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+        )
+
+
+class Conv3d(ConvNd):
+    """Cross-correlation over the last three dimensions.
+
+    x (N, in_channels, D, H, W) -> (N, out_channels, D', H', W'), weight (out_channels,
+    in_channels/groups, KD, KH, KW); see Conv2d.
+    """
+
+    _rank = 3
+
+    def forward(self, input: Any) -> Any:
+        """(N, in_channels, D, H, W) -> (N, out_channels, D', H', W')."""
+        input, padding = self._padded(input)
+        return ops.conv3d(
             input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )

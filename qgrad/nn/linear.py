@@ -11,7 +11,7 @@ from qgrad.nn import init
 from qgrad.nn.module import Module
 from qgrad.nn.parameter import Parameter, empty_parameter
 
-__all__ = ["Identity", "Linear"]
+__all__ = ["Identity", "Linear", "NonDynamicallyQuantizableLinear"]
 
 
 class Identity(Module):
@@ -71,3 +71,7 @@ class Linear(Module):
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
         )
+
+
+class NonDynamicallyQuantizableLinear(Linear):
+    """A Linear under the name that PyTorch gives to the last one of MultiheadAttention."""

@@ -1,4 +1,4 @@
-"""BatchNorm1d, BatchNorm2d and LayerNorm."""
+"""BatchNorm1d, BatchNorm2d, BatchNorm3d and LayerNorm."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from qgrad.nn.module import Module
 from qgrad.nn.parameter import Parameter, empty_parameter
 from qgrad.tensor import Tensor
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "LayerNorm", "NormBase"]
 
 
-class _BatchNorm(Module):
-    """Normalises each channel (dimension 1) over all other dimensions."""
+class NormBase(Module):
+    """What layers share that normalise channels (dimension 1): parameters, running statistics."""
 
     # 2: num_batches_tracked joined the state.
     _version = 2
-    _ndims: tuple[int, ...]
 
     weight: Parameter | None
     bias: Parameter | None
@@ -79,27 +78,6 @@ class _BatchNorm(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
-    def forward(self, input: Any) -> Any:
-        """(N, num_features, ...) -> the same shape."""
-        if len(input.shape) not in self._ndims:
-            raise ShapeError(
-                f"{type(self).__name__}: x has shape {tuple(input.shape)}, but must have "
-                f"{' or '.join(map(str, self._ndims))} dimensions."
-            )
-        # No branch on self.training: while traced, it is an object that the op records.
-        no_stats = self.running_mean is None
-        return ops.batch_norm(
-            input,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            True if no_stats else self.training,
-            self.momentum,
-            self.eps,
-            self.num_batches_tracked,
-        )
-
     def _load_from_state_dict(
         self,
         state_dict: Mapping[str, Any],
@@ -134,6 +112,33 @@ class _BatchNorm(Module):
         )
 
 
+class _BatchNorm(NormBase):
+    """Normalises each channel (dimension 1) over all other dimensions."""
+
+    _ndims: tuple[int, ...]
+
+    def forward(self, input: Any) -> Any:
+        """(N, num_features, ...) -> the same shape."""
+        if len(input.shape) not in self._ndims:
+            raise ShapeError(
+                f"{type(self).__name__}: x has shape {tuple(input.shape)}, but must have "
+                f"{' or '.join(map(str, self._ndims))} dimensions."
+            )
+        # No branch on self.training: while traced, it is an object that the op records.
+        no_stats = self.running_mean is None
+        return ops.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            True if no_stats else self.training,
+            self.momentum,
+            self.eps,
+            self.num_batches_tracked,
+        )
+
+
 class BatchNorm1d(_BatchNorm):
     """Batch normalisation of (N, C) or (N, C, L) for each channel.
 
@@ -150,6 +155,12 @@ class BatchNorm2d(_BatchNorm):
     """Batch normalisation of (N, C, H, W) for each channel; see BatchNorm1d."""
 
     _ndims = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of (N, C, D, H, W) for each channel; see BatchNorm1d."""
+
+    _ndims = (5,)
 
 
 class LayerNorm(Module):

@@ -41,12 +41,12 @@ def scaled_dot_product_attention(
         heads = query.shape[-3]
         key, value = _spread_heads(key, heads), _spread_heads(value, heads)
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    output, _ = _attend(query, key, value, attn_mask, factor, dropout_p)
+    output, _ = _attend(query, key, value, attn_mask, factor, dropout_p, True)
     return output
 
 
 def _attend(
-    query: Any, key: Any, value: Any, mask: Any, factor: float, dropout_p: float
+    query: Any, key: Any, value: Any, mask: Any, factor: float, dropout_p: float, training: Any
 ) -> tuple[Any, Any]:
     """(what each query sees, the weights with which it sees it)."""
     scores = ops.matmul(query * factor, ops.transpose(key, -2, -1))
@@ -57,7 +57,7 @@ def _attend(
     else:
         weights = ops.safe_softmax(scores + mask, -1)
     if dropout_p > 0:
-        weights = ops.dropout(weights, dropout_p)
+        weights = ops.dropout(weights, dropout_p, training)
     return ops.matmul(weights, value), weights
 
 
@@ -153,8 +153,8 @@ def multi_head_attention_forward(
         added += 1
         k, v = _with_zeros(k), _with_zeros(v)
     mask = _merged_mask(attn_mask, key_padding_mask, batch, num_heads, added, query)
-    dropped = dropout_p if dropout_p > 0 and training else 0.0
-    output, attention = _attend(q, k, v, mask, 1 / math.sqrt(head_width), dropped)
+    factor = 1 / math.sqrt(head_width)
+    output, attention = _attend(q, k, v, mask, factor, dropout_p, training)
     output = ops.reshape(ops.permute(output, (2, 0, 1, 3)), (length, batch, width))
     output = ops.linear(output, out_proj_weight, out_proj_bias)
     if need_weights and average_attn_weights:

@@ -7,13 +7,14 @@ from typing import Any
 from qgrad import ops
 from qgrad.errors import ShapeError
 from qgrad.nn.functional.run import run
+from qgrad.ops.op import Op
 
 __all__ = ["dropout", "dropout1d", "dropout2d"]
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """Zero elements with probability `p` and divide the rest by 1 - p, if `training`."""
-    return run(ops.dropout, inplace, input, p, training)
+    return _run(ops.dropout, input, p, training, inplace)
 
 
 def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
@@ -23,11 +24,9 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
             f"dropout1d: input must be (N, C, L) or (C, L), got {tuple(input.shape)}"
         )
     if len(input.shape) == 3:
-        return run(ops.feature_dropout, inplace, input, p, training)
-    if inplace:
-        run(ops.feature_dropout, True, ops.unsqueeze(input, 0), p, training)
-        return input
-    return ops.squeeze(ops.feature_dropout(ops.unsqueeze(input, 0), p, training), 0)
+        return _run(ops.feature_dropout, input, p, training, inplace)
+    y = _run(ops.feature_dropout, ops.unsqueeze(input, 0), p, training, inplace)
+    return input if inplace else ops.squeeze(y, 0)
 
 
 def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
@@ -37,4 +36,9 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """
     if len(input.shape) not in (3, 4):
         raise ShapeError(f"dropout2d: input must be (N, C, H, W), got {tuple(input.shape)}")
-    return run(ops.feature_dropout, inplace, input, p, training)
+    return _run(ops.feature_dropout, input, p, training, inplace)
+
+
+def _run(op: Op, input: Any, p: float, training: Any, inplace: bool) -> Any:
+    # Where nothing is dropped nothing is changed, so that a leaf may be given, too.
+    return run(op, inplace and bool(training) and p > 0, input, p, training)
