@@ -14,6 +14,7 @@ from qgrad import ops
 UNARY = (
     *("neg", "abs", "square", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "reciprocal"),
     *("sin", "cos", "tan", "tanh", "sinh", "cosh", "erf", "sigmoid", "relu", "softplus", "gelu"),
+    *("asin", "acos", "atan", "asinh", "acosh", "atanh"),
 )
 BINARY = ("add", "sub", "mul", "div", "maximum", "minimum", "pow", "remainder")
 COMPARISONS = ("lt", "le", "gt", "ge", "eq", "ne")

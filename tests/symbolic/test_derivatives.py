@@ -72,19 +72,30 @@ def test_every_op_takes_symbols(op: Any) -> None:
     """Each elementwise op of the table, and its rules, compute with SymFloats as with tensors, at
     kinks and ties too."""
     count = 3 if op is ops.clamp else op.required
-    takes = sum(not option for option in options(op)[:count])
-    rest = [0.5] * (count - takes)
-    for point in itertools.product(_DOMAIN.get(op.name, _GRID), repeat=takes):
-        bools = op in (ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor, ops.bitwise_not)
-        if bools:
+    is_option = options(op)[:count]
+    for point in itertools.product(_DOMAIN.get(op.name, _GRID), repeat=is_option.count(False)):
+        if op in (ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor, ops.bitwise_not):
             assert_bools_agree(op, point)
             continue
-        found = op(*(SymFloat(v) for v in point), *rest)
-        arguments = [qgrad.tensor(v, dtype=qgrad.float64) for v in point]
-        expected = op(*arguments, *rest)
-        assert same(found, expected), (op.name, point)
+        values = iter(point)
+        numbers = [1 if option else next(values) for option in is_option]
+        found = op(*symbolic(numbers, is_option))
+        assert same(found, op(*tensor_arguments(numbers, is_option))), (op.name, point)
         if isinstance(found, SymFloat) and op.rules:
-            assert_gradients_agree(op, point, rest)
+            assert_gradients_agree(op, numbers, is_option)
+
+
+def symbolic(numbers: list[float], is_option: tuple[bool, ...]) -> list[Any]:
+    """SymFloats for the numbers that are no options."""
+    return [n if option else SymFloat(n) for n, option in zip(numbers, is_option, strict=True)]
+
+
+def tensor_arguments(numbers: list[float], is_option: tuple[bool, ...]) -> list[Any]:
+    """Tensors for the numbers that are no options."""
+    return [
+        n if option else qgrad.tensor(n, dtype=qgrad.float64)
+        for n, option in zip(numbers, is_option, strict=True)
+    ]
 
 
 def same(found: Any, expected: Any) -> bool:
@@ -99,20 +110,17 @@ def assert_bools_agree(op: Any, point: tuple[float, ...]) -> None:
     assert found.value == bool(op(*(qgrad.tensor(v) > 0 for v in point)))
 
 
-def assert_gradients_agree(op: Any, point: tuple[float, ...], rest: list[float]) -> None:
+def assert_gradients_agree(op: Any, numbers: list[float], is_option: tuple[bool, ...]) -> None:
     """First and second derivatives for the arguments that have a rule."""
-    at = [SymFloat(v) for v in point]
-    leaves = [qgrad.tensor(v, dtype=qgrad.float64, requires_grad=True) for v in point]
-    rules = [i for i, _ in enumerate(point) if op.params[i] in op.rules]
-    args = [leaf if i in rules else leaf.detach() for i, leaf in enumerate(leaves)]
-    firsts = grad(op(*at, *rest), [at[i] for i in rules])
-    expected = derivatives(op(*args, *rest), [leaves[i] for i in rules])
-    for found, one in zip(firsts, expected, strict=True):
-        assert same(found, number(one)), (op.name, point)
+    at, args = symbolic(numbers, is_option), tensor_arguments(numbers, is_option)
+    rules = [i for i, _ in enumerate(numbers) if op.params[i] in op.rules]
+    inputs, leaves = [at[i] for i in rules], [args[i].requires_grad_() for i in rules]
+    firsts = grad(op(*at), inputs)
+    for found, one in zip(firsts, derivatives(op(*args), leaves), strict=True):
+        assert same(found, number(one)), (op.name, numbers)
         if one is not None and one.requires_grad and math.isfinite(one.item()):
-            again = derivatives(one, [leaves[i] for i in rules])
-            for d, e in zip(grad(found, [at[i] for i in rules]), again, strict=True):
-                assert same(d, number(e)), (op.name, point)
+            for d, e in zip(grad(found, inputs), derivatives(one, leaves), strict=True):
+                assert same(d, number(e)), (op.name, numbers)
 
 
 def test_the_example_of_the_docs() -> None:

@@ -17,6 +17,7 @@ X, Y = sympy.symbols("x y")
 FUNCTIONS = (
     *("neg", "abs", "square", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "reciprocal", "sin"),
     *("cos", "tan", "tanh", "sinh", "cosh", "erf", "erfc", "sigmoid", "relu", "silu", "gelu"),
+    *("asin", "acos", "atan", "asinh", "atanh", "exp2", "log2", "log10"),
     *("floor", "ceil", "sign", "leaky_relu", "logsigmoid", "relu6"),
 )
 

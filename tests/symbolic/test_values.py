@@ -56,7 +56,19 @@ def test_it_is_a_number_to_python() -> None:
 def test_functions_and_methods() -> None:
     """Functions of the op table are methods, too, and NumPy's functions find them."""
     x = SymFloat(0.5, name="x")
-    for name in ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "log1p"):
+    for name in (
+        "exp",
+        "log",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "sqrt",
+        "log1p",
+        "asin",
+    ):
         found = getattr(x, name)()
         assert float(found) == pytest.approx(getattr(math, name)(0.5), rel=1e-15)
         assert getattr(qgrad, name)(x).expr == getattr(np, name)(x).expr == found.expr
