@@ -57,7 +57,11 @@ def huber_loss(
     if not delta > 0:
         raise ValueError(f"huber_loss: delta is {delta!r}, but must be positive.")
     _same_shape("huber_loss", input, target)
-    return _weighted("huber_loss", _huber(ops.sub(input, target), delta), weight, reduction)
+    loss = _huber(ops.sub(input, target), delta)
+    if weight is not None:
+        _check_weight("huber_loss", loss, weight)
+        loss = loss * weight  # unlike in mse_loss, the mean divides by the number of elements
+    return reduced(loss, reduction)
 
 
 def smooth_l1_loss(
@@ -173,13 +177,17 @@ def _weighted(where: str, loss: Any, weight: Any, reduction: str) -> Any:
     """Elements times their weights; the mean divides by the sum of the weights."""
     if weight is None:
         return reduced(loss, reduction)
+    _check_weight(where, loss, weight)
+    loss = loss * weight
+    return ops.sum(loss) / ops.sum(weight) if reduction == "mean" else reduced(loss, reduction)
+
+
+def _check_weight(where: str, loss: Any, weight: Any) -> None:
     if tuple(weight.shape) != tuple(loss.shape):
         raise ShapeError(
             f"{where}: weight has shape {tuple(weight.shape)}, but must have the shape of the "
             f"input, {tuple(loss.shape)}."
         )
-    loss = loss * weight
-    return ops.sum(loss) / ops.sum(weight) if reduction == "mean" else reduced(loss, reduction)
 
 
 def _same_shape(where: str, input: Any, target: Any) -> None:
