@@ -101,7 +101,7 @@ def grad(
                 f"grad: the outputs do not depend on input {i} (shape "
                 f"{list(target._data.shape)}); pass allow_unused=True to get None for it"
             )
-        result.append(make(g) if isinstance(g, np.ndarray) else g)
+        result.append(g if g is None or isinstance(g, Variable) else make(g))
     return tuple(result)
 
 
