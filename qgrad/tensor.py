@@ -18,7 +18,7 @@ from qgrad.boxing import set_box
 from qgrad.device import Device, check_device, cpu
 from qgrad.dtypes import DType
 from qgrad.errors import DTypeError
-from qgrad.ops import composed
+from qgrad.ops import aliases, composed, rearrange
 from qgrad.ops.op import Op, register_handler
 from qgrad.ops.promotion import default_float, get_default_dtype
 from qgrad.tensor_filling import Filling
@@ -294,12 +294,6 @@ class Tensor(Operators, Interop, Filling):
         """The last two dims swapped."""
         return ops.transpose(self, -2, -1)
 
-    def t(self) -> Tensor:
-        """A matrix transposed; a vector itself."""
-        if self.ndim > 2:
-            raise ValueError(f"t: needs at most 2 dims, got {list(self.shape)}; use transpose")
-        return ops.transpose(self, 0, 1) if self.ndim == 2 else self
-
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """These elements where `condition` is true, else those of `other`."""
         return ops.where(condition, self, other)
@@ -358,6 +352,9 @@ def _method(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _in_place(op: Op) -> Callable[..., Tensor]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if kwargs and op.keywords:
+            meant, given, kwargs, _ = op.resolve((self, *args), kwargs)
+            return change(self, meant, *given[1:], **kwargs)
         return change(self, op, *args, **kwargs)
 
     return method
@@ -378,17 +375,25 @@ def _attach(name: str, method: Callable[..., Any], doc: str | None) -> None:
         setattr(Tensor, name, method)
 
 
+def _attach_op(name: str, op: Op) -> None:
+    _attach(name, _method(op), op.doc)
+    if op.in_place:
+        _attach(name + "_", _in_place(op), f"{op.doc} In place.")
+
+
 def _attach_methods() -> None:
-    """Every op and composed function whose first argument is `input` is a method; elementwise ops
-    that keep the shape have a twin that works in place, `exp_`."""
+    """Every op and composed function whose first argument is `input` is a method; ops that keep the
+    shape have a twin that works in place, `exp_`."""
     for name, op in ops.registry.items():
         if op.params[0] == "input":
-            _attach(name, _method(op), op.doc)
-            if op.elementwise:
-                _attach(name + "_", _in_place(op), f"{op.doc} In place.")
-    for name in composed.__all__:
-        function = getattr(composed, name)
-        _attach(name, _method(function), function.__doc__)
+            _attach_op(name, op)
+    for module in (composed, rearrange, aliases):
+        for name in module.__all__:
+            function = getattr(module, name)
+            if not isinstance(function, Op):
+                _attach(name, _method(function), function.__doc__)
+            elif function.params[0] == "input":
+                _attach_op(name, function)
     for dtype, name in (
         *((dtypes.float32, "float"), (dtypes.float64, "double"), (dtypes.float16, "half")),
         *((dtypes.int64, "long"), (dtypes.int32, "int"), (dtypes.int16, "short")),

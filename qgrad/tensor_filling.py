@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from qgrad.autograd.in_place import assign
+from qgrad.autograd.mode import recording
 from qgrad.autograd.record import make
 from qgrad.autograd.variable import Variable
 from qgrad.dtypes import to_numpy
+from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.rng import Generator, default_generator
 
 __all__ = ["Filling"]
@@ -24,6 +26,30 @@ class Filling(Variable):
     def copy_(self, src: Any, non_blocking: bool = False) -> Any:
         """Take over the elements of `src`, broadcast and converted to this dtype."""
         assign(self, Ellipsis, src)
+        return self
+
+    def _receive(self, result: Any, name: str) -> Any:
+        """Take over the result of the op `name`, whose `out` this tensor is."""
+        y = result._data
+        if result.requires_grad or (self._requires_grad and recording.get()):
+            raise RuntimeError(
+                f"{name}: out= is not differentiable, and an argument requires grad; use the "
+                "result instead, or put the call into `with qgrad.no_grad():`"
+            )
+        rank = {"b": 0, "i": 1, "u": 1, "f": 2}
+        if rank[y.dtype.kind] > rank[self._data.dtype.kind]:
+            raise DTypeError(
+                f"{name}: the result is {y.dtype}, out is {self._data.dtype}, and values would be "
+                f"lost; give an out of dtype {y.dtype}"
+            )
+        if y.shape != self._data.shape:
+            if self._data.size:
+                raise ShapeError(
+                    f"{name}: the result has shape {list(y.shape)}, out {list(self._data.shape)}; "
+                    "give an empty tensor (`qgrad.empty(0)`), or one of that shape"
+                )
+            self._data = np.empty(y.shape, self._data.dtype)
+        assign(self, Ellipsis, y)
         return self
 
     def fill_(self, value: Any) -> Any:

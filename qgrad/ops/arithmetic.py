@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from qgrad import kernels
 from qgrad.errors import DTypeError
 from qgrad.ops.elementwise import is_float32, log, zeros_like
-from qgrad.ops.op import Value, describe, op
+from qgrad.ops.op import Op, Value, describe, op
 from qgrad.ops.promotion import promote
 
 __all__ = [
@@ -17,20 +18,28 @@ __all__ = [
     "clamp",
     "div",
     "floor_divide",
+    "fmod",
+    "lerp",
     "maximum",
     "minimum",
     "mul",
     "pow",
     "remainder",
     "sub",
+    "trunc_divide",
     "where",
 ]
 
 
 @op(quantize="add", onnx="Add", broadcasts=True)
 def add(input: Value, other: Value) -> Value:
-    """input + other."""
+    """input + other; `alpha` multiplies other."""
     return np.add(input, other)
+
+
+@add.keyword("alpha")
+def add_alpha(input: Value, other: Value, *, alpha: float) -> tuple[Op, tuple[Any, ...]]:
+    return add, (input, other * alpha)
 
 
 @add.rule("input")
@@ -45,8 +54,13 @@ def add_dother(g: Value) -> Value:
 
 @op(onnx="Sub", broadcasts=True)
 def sub(input: Value, other: Value) -> Value:
-    """input - other."""
+    """input - other; `alpha` multiplies other."""
     return np.subtract(input, other)
+
+
+@sub.keyword("alpha")
+def sub_alpha(input: Value, other: Value, *, alpha: float) -> tuple[Op, tuple[Any, ...]]:
+    return sub, (input, other * alpha)
 
 
 @sub.rule("input")
@@ -77,8 +91,20 @@ def mul_dother(g: Value, input: Value) -> Value:
 
 @op(onnx="Div", broadcasts=True, floating=True)
 def div(input: Value, other: Value) -> Value:
-    """input / other; integers are divided as floats."""
+    """input / other; integers as floats, unless rounding_mode is "floor" or "trunc"."""
     return np.true_divide(input, other)
+
+
+@div.keyword("rounding_mode")
+def div_rounding_mode(
+    input: Value, other: Value, *, rounding_mode: str | None
+) -> tuple[Op, tuple[Any, ...]]:
+    rounded = {None: div, "floor": floor_divide, "trunc": trunc_divide}
+    if rounding_mode not in rounded:
+        raise ValueError(
+            f"div: rounding_mode must be None, 'floor' or 'trunc', got {rounding_mode!r}"
+        )
+    return rounded[rounding_mode], (input, other)
 
 
 @div.rule("input")
@@ -99,6 +125,37 @@ def floor_divide(input: Value, other: Value) -> Value:
     return np.floor_divide(input, other)
 
 
+@floor_divide.rule("input")
+def floor_divide_dinput(g: Value) -> Value:
+    return zeros_like(g)
+
+
+@floor_divide.rule("other")
+def floor_divide_dother(g: Value) -> Value:
+    return zeros_like(g)
+
+
+@op(broadcasts=True)
+def trunc_divide(input: Value, other: Value) -> Value:
+    """The quotient rounded towards 0, as C's `/`."""
+    if input.dtype.kind == "f":
+        return np.trunc(np.true_divide(input, other))
+    if not np.all(other):
+        raise ZeroDivisionError("div: integer division by 0")
+    down, rest = np.floor_divide(input, other), np.remainder(input, other)
+    return down + ((down < 0) & (rest != 0))
+
+
+@trunc_divide.rule("input")
+def trunc_divide_dinput(g: Value) -> Value:
+    return zeros_like(g)
+
+
+@trunc_divide.rule("other")
+def trunc_divide_dother(g: Value) -> Value:
+    return zeros_like(g)
+
+
 @op(onnx="Mod", broadcasts=True)
 def remainder(input: Value, other: Value) -> Value:
     """input - floor(input / other) * other, as Python's `%`: the sign is that of `other`."""
@@ -115,6 +172,24 @@ def remainder_dinput(g: Value) -> Value:
 @remainder.rule("other")
 def remainder_dother(g: Value, input: Value, other: Value) -> Value:
     return -g * floor_divide(input, other)
+
+
+@op(broadcasts=True)
+def fmod(input: Value, other: Value) -> Value:
+    """input - trunc(input / other) * other, as C's `fmod`: the sign is that of `input`."""
+    if input.dtype.kind in "iu" and not np.all(other):
+        raise ZeroDivisionError("fmod: integer division by 0")
+    return np.fmod(input, other)
+
+
+@fmod.rule("input")
+def fmod_dinput(g: Value) -> Value:
+    return g
+
+
+@fmod.rule("other")
+def fmod_dother(g: Value, input: Value, other: Value) -> Value:
+    return -g * trunc_divide(input, other)
 
 
 @op(onnx="Pow", broadcasts=True)
@@ -231,3 +306,28 @@ def where_dinput(g: Value, condition: Value) -> Value:
 @where.rule("other")
 def where_dother(g: Value, condition: Value) -> Value:
     return where(condition, 0.0, g)
+
+
+@op(broadcasts=True)
+def lerp(input: Value, end: Value, weight: Value) -> Value:
+    """input + weight * (end - input), exactly `end` at weight 1."""
+    if input.dtype.kind != "f":
+        raise DTypeError(f"lerp: needs floating-point tensors, got {input.dtype}; use .float()")
+    distance = end - input
+    near_start = input + weight * distance
+    return np.where(np.abs(weight) < 0.5, near_start, end - distance * (1 - weight))
+
+
+@lerp.rule("input")
+def lerp_dinput(g: Value, weight: Value) -> Value:
+    return g * (1 - weight)
+
+
+@lerp.rule("end")
+def lerp_dend(g: Value, weight: Value) -> Value:
+    return g * weight
+
+
+@lerp.rule("weight")
+def lerp_dweight(g: Value, input: Value, end: Value) -> Value:
+    return g * (end - input)

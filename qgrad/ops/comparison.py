@@ -95,7 +95,7 @@ def bitwise_xor(input: Value, other: Value) -> Value:
     return np.bitwise_xor(input, other)
 
 
-@op()
+@op(in_place=True)
 def bitwise_not(input: Value) -> Value:
     """All bits flipped; logical not on bools."""
     return np.invert(input)

@@ -6,7 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from qgrad.errors import ShapeError
+import numpy as np
+
+from qgrad.dtypes import bool_
+from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import maximum, minimum
 from qgrad.ops.elementwise import abs, sqrt
 from qgrad.ops.indexing import gather, getitem
@@ -31,6 +34,7 @@ __all__ = [
     "narrow",
     "norm",
     "outer",
+    "positive",
     "repeat",
     "select",
     "sort",
@@ -257,6 +261,13 @@ def isclose(
         same = same | ((input != input) & (other != other))
     finite = abs(other) < math.inf
     return same | (finite & (abs(input - other) <= atol + rtol * abs(other)))
+
+
+def positive(input: Value) -> Value:
+    """The tensor itself, which must hold numbers."""
+    if input.dtype == np.bool_ or input.dtype == bool_:
+        raise DTypeError("positive: bools have no sign; use .int()")
+    return input
 
 
 def allclose(

@@ -6,6 +6,7 @@ NumPy's function.
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from qgrad import kernels
-from qgrad.ops.op import Value, op
+from qgrad.errors import DTypeError
+from qgrad.ops.op import Op, Value, op
 
 __all__ = [
     "abs",
@@ -31,9 +33,11 @@ __all__ = [
     "log",
     "log1p",
     "logical_not",
+    "nan_to_num",
     "neg",
     "reciprocal",
     "round",
+    "round_decimals",
     "rsqrt",
     "sign",
     "sin",
@@ -65,6 +69,17 @@ def per_element(function: Callable[[float], float]) -> Callable[[Any], Any]:
     """A function of `math` on arrays, in float64."""
     apply = np.frompyfunc(function, 1, 1)
     return lambda x: np.asarray(apply(x), np.float64).astype(x.dtype)
+
+
+def in_double(function: Callable[..., Any], *x: Any) -> Any:
+    """A NumPy function, computed in float64 for float32 and rounded once.
+
+    NumPy's float32 functions are off by up to 3.5 units in the last place, and differ from CPU to
+    CPU.
+    """
+    if not is_float32(x[0]):
+        return function(*x)
+    return np.asarray(function(*(a.astype(np.float64) for a in x))).astype(_FLOAT32)
 
 
 @op()
@@ -130,12 +145,31 @@ def ceil_dinput(g: Value) -> Value:
 
 @op(quantize="lut", onnx="Round")
 def round(input: Value) -> Value:
-    """The nearest integer, ties to the even one; the gradient is 0."""
+    """The nearest integer, ties to the even one, or the nearest number of `decimals` digits."""
     return np.rint(input) if input.dtype.kind == "f" else input.copy()
+
+
+@round.keyword("decimals")
+def round_to(input: Value, *, decimals: int) -> tuple[Op, tuple[Any, ...]]:
+    return (round_decimals, (input, decimals)) if decimals else (round, (input,))
 
 
 @round.rule("input")
 def round_dinput(g: Value) -> Value:
+    return zeros_like(g)
+
+
+@op(quantize="lut")
+def round_decimals(input: Value, decimals: int) -> Value:
+    """The nearest multiple of 10**-decimals."""
+    if input.dtype.kind != "f":
+        raise DTypeError(f"round: decimals need a floating-point tensor, got {input.dtype}")
+    power = input.dtype.type(10.0 ** builtins.abs(decimals))
+    return np.rint(input * power) / power if decimals > 0 else np.rint(input / power) * power
+
+
+@round_decimals.rule("input")
+def round_decimals_dinput(g: Value) -> Value:
     return zeros_like(g)
 
 
@@ -263,7 +297,7 @@ def cos_dinput(g: Value, input: Value) -> Value:
 @op(quantize="lut", floating=True)
 def tan(input: Value) -> Value:
     """Tangent of an angle in radians."""
-    return np.tan(input)
+    return in_double(np.tan, input)
 
 
 @tan.rule("input")
@@ -274,7 +308,7 @@ def tan_dinput(g: Value, y: Value) -> Value:
 @op(quantize="lut", floating=True)
 def sinh(input: Value) -> Value:
     """Hyperbolic sine."""
-    return np.sinh(input)
+    return in_double(np.sinh, input)
 
 
 @sinh.rule("input")
@@ -285,7 +319,7 @@ def sinh_dinput(g: Value, input: Value) -> Value:
 @op(quantize="lut", floating=True)
 def cosh(input: Value) -> Value:
     """Hyperbolic cosine."""
-    return np.cosh(input)
+    return in_double(np.cosh, input)
 
 
 @cosh.rule("input")
@@ -326,6 +360,19 @@ def erfc_dinput(g: Value, input: Value) -> Value:
     return -g * exp(-input * input) * (2 / math.sqrt(math.pi))
 
 
+@op(quantize="lut")
+def nan_to_num(
+    input: Value, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Value:
+    """`input` with numbers for NaN and the infinities; None is the largest or smallest number."""
+    return np.nan_to_num(input, True, 0.0 if nan is None else nan, posinf, neginf)
+
+
+@nan_to_num.rule("input")
+def nan_to_num_dinput(g: Value, input: Value) -> Value:
+    return g * isfinite(input)
+
+
 @op(onnx="IsNaN")
 def isnan(input: Value) -> Value:
     """Which elements are NaN."""
@@ -344,7 +391,7 @@ def isfinite(input: Value) -> Value:
     return np.isfinite(input)
 
 
-@op(onnx="Not")
+@op(onnx="Not", in_place=True)
 def logical_not(input: Value) -> Value:
     """Which elements are 0 or False."""
     return np.logical_not(input)

@@ -113,7 +113,7 @@ def scatter_zeros_dinput(g: Value, dim: int, index: Value) -> Value:
     return gather(g, dim, index)
 
 
-@op(onnx="ScatterElements")
+@op(onnx="ScatterElements", in_place=True)
 def scatter_add(input: Value, dim: int, index: Value, src: Value) -> Value:
     """`input` with `src` added at `index` along `dim`."""
     y = input.copy()
@@ -213,7 +213,7 @@ def one_hot(input: Value, num_classes: int = -1) -> Value:
     return (input[..., None] == np.arange(num_classes)).astype(np.int64)
 
 
-@op()
+@op(in_place=True)
 def masked_fill(input: Value, mask: Value, value: Value) -> Value:
     """`input` with `value` where `mask` is true."""
     if mask.dtype.kind != "b":
@@ -231,7 +231,7 @@ def masked_fill_dvalue(g: Value, mask: Value) -> Value:
     return where(mask, g, 0.0)
 
 
-@op(onnx="Trilu")
+@op(onnx="Trilu", in_place=True)
 def tril(input: Value, diagonal: int = 0) -> Value:
     """The lower triangle of the last two dims, up to `diagonal`; zeros elsewhere."""
     return np.tril(input, diagonal)
@@ -242,7 +242,7 @@ def tril_dinput(g: Value, diagonal: int) -> Value:
     return tril(g, diagonal)
 
 
-@op(onnx="Trilu")
+@op(onnx="Trilu", in_place=True)
 def triu(input: Value, diagonal: int = 0) -> Value:
     """The upper triangle of the last two dims, from `diagonal`; zeros elsewhere."""
     return np.triu(input, diagonal)

@@ -132,10 +132,12 @@ class Op:
     rules:        gradient rule by parameter name
     broadcasts:   elementwise: operands are promoted to one dtype and broadcast
     floating:     integer operands become the default float dtype first
+    in_place:     the result fits into the first argument: there is a twin, `clamp_`
     view:         the result may share memory with the first argument
     saves:        forward gives (result, extras); rules read the extras as `saved`
     quantize:     how the op becomes an integer instruction, or None
     onnx:         its ONNX operator, or None
+    keywords:     keywords that make the call one of another op (see `keyword`)
     """
 
     __slots__ = (
@@ -146,6 +148,8 @@ class Op:
         "doc",
         "floating",
         "forward",
+        "in_place",
+        "keywords",
         "name",
         "onnx",
         "params",
@@ -166,6 +170,7 @@ class Op:
         onnx: str | None = None,
         broadcasts: bool = False,
         floating: bool = False,
+        in_place: bool = False,
         view: bool = False,
         saves: bool = False,
         constants: Sequence[str] = (),
@@ -183,13 +188,18 @@ class Op:
         self.onnx = onnx
         self.broadcasts = broadcasts
         self.floating = floating
+        self.in_place = in_place or broadcasts or quantize == "lut"
+        self.keywords: dict[str, Callable[..., tuple[Op, tuple[Any, ...]]]] = {}
         self.view = view
         self.saves = saves
         self.constants = frozenset(constants)
         self.plans: dict[int, Plan | None] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute on whatever the arguments are: arrays, Tensors, tracers, symbolic values."""
+        """Compute on whatever the arguments are: arrays, Tensors, tracers, symbolic values.
+
+        `out=` takes the result, as in PyTorch.
+        """
         best: Handler | None = None
         for value in args:
             handler = _handlers[value.__class__]
@@ -201,6 +211,10 @@ class Op:
                 if best is None or handler.priority > best.priority:
                     best = handler
         if kwargs:
+            if "out" in kwargs or self.keywords:
+                op, args, kwargs, out = self.resolve(args, kwargs)
+                if op is not self or out is not None:
+                    return _give(op, op(*args, **kwargs), out)
             handler = _richest(kwargs.values())
             if handler is not None and (best is None or handler.priority > best.priority):
                 best = handler
@@ -234,6 +248,31 @@ class Op:
             return fn
 
         return register
+
+    def keyword(self, name: str) -> Callable[[F], F]:
+        """Decorator: what the keyword `name` does, which is not a parameter of this op.
+
+        The function takes the call's arguments and tells which op to call with which arguments:
+        `add(x, y, alpha=2)` is add(x, 2 * y), `div(x, y, rounding_mode="floor")` a floor_divide.
+        """
+
+        def register(fn: F) -> F:
+            self.keywords[name] = fn
+            return fn
+
+        return register
+
+    def resolve(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Op, tuple[Any, ...], dict[str, Any], Any]:
+        """The op that a call with keywords means, its arguments, and the `out` of the call."""
+        kwargs = dict(kwargs)
+        out = kwargs.pop("out", None)
+        for name, meaning in self.keywords.items():
+            if name in kwargs:
+                op, args = meaning(*args, **kwargs)
+                return op, args, {}, out
+        return self, args, kwargs, out
 
     def _check_names(self, fn: Callable[..., Any]) -> None:
         names = fn.__code__.co_varnames[: fn.__code__.co_argcount]
@@ -393,6 +432,21 @@ def op(**options: Any) -> Callable[[Callable[..., Any]], Op]:
         return new
 
     return register
+
+
+def _give(op: Op, y: Any, out: Any) -> Any:
+    """`y`, in the memory of `out` if that is not None; then gives `out`."""
+    if out is None:
+        return y
+    if not isinstance(out, ndarray):
+        return out._receive(y, op.name)
+    try:
+        np.copyto(out, y)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"{op.name}: the result {describe(y)} does not go into out {describe(out)}"
+        ) from error
+    return out
 
 
 def _by_name(name: str) -> Op:

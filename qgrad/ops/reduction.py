@@ -11,12 +11,11 @@ import numpy as np
 from qgrad import kernels
 from qgrad.errors import DTypeError
 from qgrad.ops.arithmetic import where
-from qgrad.ops.elementwise import exp, is_float32, zeros_like
+from qgrad.ops.cumulative import products_before
+from qgrad.ops.elementwise import exp, is_float32
 from qgrad.ops.op import Value, op
 from qgrad.ops.promotion import numpy_dtype
 from qgrad.ops.shape import (
-    along,
-    cat,
     expand,
     flip,
     normalize_dim,
@@ -33,7 +32,6 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
-    "cumsum",
     "logsumexp",
     "mean",
     "prod",
@@ -190,9 +188,11 @@ def _to_ties(g: Value, input: Value, dim: Dims, y: Value) -> Value:
 
 
 @op(onnx="ReduceProd")
-def prod(input: Value, dim: int | None = None, keepdim: bool = False) -> Value:
-    """The product over `dim`, or over all."""
-    kind = None if input.dtype.kind == "f" else np.int64
+def prod(input: Value, dim: int | None = None, keepdim: bool = False, dtype: Any = None) -> Value:
+    """The product over `dim`, or over all; integers are multiplied in int64."""
+    kind = numpy_dtype(dtype)
+    if kind is None and input.dtype.kind != "f":
+        kind = np.dtype(np.int64)
     axes = normalize_dims(dim, input.ndim)
     return _multiply(input, axis=axes, keepdims=keepdim, dtype=kind)
 
@@ -200,33 +200,11 @@ def prod(input: Value, dim: int | None = None, keepdim: bool = False) -> Value:
 @prod.rule("input")
 def prod_dinput(g: Value, input: Value, dim: int | None) -> Value:
     # The product of all others: products of what lies before and after, right also at zeros.
-    if dim is None:
-        return reshape(prod_dinput(g, reshape(input, (-1,)), 0), input.shape)
+    if dim is None or input.ndim == 0:
+        return reshape(prod_dinput(reshape(g, (1,)), reshape(input, (-1,)), 0), input.shape)
     axis = normalize_dim(dim, input.ndim)
-    others = _exclusive(input, axis) * flip(_exclusive(flip(input, axis), axis), axis)
+    others = products_before(input, axis) * flip(products_before(flip(input, axis), axis), axis)
     return _spread(g, input.shape, dim) * others
-
-
-def _exclusive(input: Value, axis: int) -> Value:
-    """Element i is the product of the elements before i."""
-    products = [zeros_like(input[along(axis, slice(0, 1))]) + 1]
-    for i in range(input.shape[axis] - 1):
-        products.append(products[-1] * input[along(axis, slice(i, i + 1))])
-    return cat(products, axis)
-
-
-@op()
-def cumsum(input: Value, dim: int) -> Value:
-    """Running sums along `dim`."""
-    kind = None if input.dtype.kind == "f" else np.int64
-    if input.ndim == 0:
-        return input.copy()
-    return np.cumsum(input, axis=normalize_dim(dim, input.ndim), dtype=kind)
-
-
-@cumsum.rule("input")
-def cumsum_dinput(g: Value, dim: int) -> Value:
-    return flip(cumsum(flip(g, dim), dim), dim)
 
 
 @op(floating=True, onnx="ReduceLogSumExp")

@@ -31,6 +31,18 @@ UNARY: dict[str, tuple[Any, float, float]] = {
     "sinh": (np.sinh, -2, 2),
     "cosh": (np.cosh, -2, 2),
     "tanh": (np.tanh, -2, 2),
+    "asin": (np.arcsin, -0.9, 0.9),
+    "acos": (np.arccos, -0.9, 0.9),
+    "atan": (np.arctan, -3, 3),
+    "asinh": (np.arcsinh, -3, 3),
+    "acosh": (np.arccosh, 1.2, 4),
+    "atanh": (np.arctanh, -0.9, 0.9),
+    "exp2": (np.exp2, -3, 3),
+    "log2": (np.log2, 0.1, 3),
+    "log10": (np.log10, 0.1, 3),
+    "lgamma": (special.gammaln, 0.2, 20),
+    "digamma": (special.digamma, 0.2, 20),
+    "nan_to_num": (lambda x: x, -2, 2),
     "erf": (special.erf, -2, 2),
     "erfc": (special.erfc, -2, 2),
     "isnan": (np.isnan, -2, 2),
@@ -101,7 +113,13 @@ BINARY: dict[str, tuple[Any, float, float]] = {
     "div": (np.divide, 0.5, 2),
     "floor_divide": (np.floor_divide, 0.5, 4),
     "remainder": (np.mod, 0.5, 4),
+    "trunc_divide": (lambda x, y: np.trunc(np.divide(x, y)), 0.5, 4),
+    "fmod": (np.fmod, 0.5, 4),
     "pow": (np.power, 0.5, 2),
+    "atan2": (np.arctan2, 0.1, 2),
+    "hypot": (np.hypot, 0.1, 2),
+    "logaddexp": (np.logaddexp, -2, 2),
+    "xlogy": (special.xlogy, 0.1, 2),
     "maximum": (np.maximum, -2, 2),
     "minimum": (np.minimum, -2, 2),
     "eq": (np.equal, -2, 2),
@@ -162,6 +180,28 @@ def clamp(d: Draw) -> Call:
     with_low = x if low is None else np.maximum(x, low)
     expected = with_low if high is None else np.minimum(with_low, high)
     return Call((x, low, high), {}, expected)
+
+
+@calls_of("lerp")
+def lerp(d: Draw) -> Call:
+    """A weight that is a number or an array, on both sides of 1/2."""
+    x, y = d.pair()
+    weight = d.one_of(0.25, 0.75, 1.0, -1.0, d.array(()), np.abs(x))
+    return Call((x, y, weight), {}, x + weight * (y - x))
+
+
+@calls_of("round_decimals")
+def round_decimals(d: Draw) -> Call:
+    """Digits before and after the point."""
+    x, decimals = d.any_array(-50, 50), d.int(-1, 2)
+    return Call((x, decimals), {}, np.round(x, decimals))
+
+
+@calls_of("polygamma")
+def polygamma(d: Draw) -> Call:
+    """Several orders, on both sides of 0."""
+    x, n = d.any_array(0.3, 9), d.int(0, 3)
+    return Call((x, n), {}, special.polygamma(n, x))
 
 
 @calls_of("where")

@@ -48,12 +48,26 @@ def prod(d: Draw) -> Call:
     return Call((x, dim), {}, np.prod(x, axis=dim))
 
 
-@calls_of("cumsum")
-def cumsum(d: Draw) -> Call:
-    """Along any dim."""
+@calls_of("cumsum", "cumprod")
+def cumulative(d: Draw) -> Call:
+    """Along any dim, also with zeros."""
     x = d.any_array(min_dims=1)
+    if d.bool():
+        x = np.where(d.bools(x.shape), x, 0)
     dim = d.dim(x.ndim)
-    return Call((x, dim), {}, np.cumsum(x, dim))
+    return Call((x, dim), {}, getattr(np, d.name)(x, dim))
+
+
+@calls_of("recurrence")
+def recurrence(d: Draw) -> Call:
+    """Along any dim; the first factor does not count."""
+    x = d.any_array(min_dims=1)
+    factor, dim = d.array(x.shape), d.dim(x.ndim)
+    expected = x.copy()
+    rows, factors = np.moveaxis(expected, dim, 0), np.moveaxis(factor, dim, 0)
+    for i in range(1, len(rows)):
+        rows[i] = rows[i] + factors[i] * rows[i - 1]
+    return Call((x, factor, dim), {}, expected)
 
 
 @calls_of("argmax", "argmin")
