@@ -16,10 +16,11 @@ ROOT = str(Path(qgrad.__file__).parents[1])
 
 
 def run_python(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in a child process that imports this same qgrad."""
+    """Run a script in a child process that imports this same qgrad; QGRAD_ISA only if given."""
+    inherited = {name: value for name, value in os.environ.items() if name != "QGRAD_ISA"}
     return subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[0] = {ROOT!r}\n{script}"],
-        env=os.environ | environment,
+        env=inherited | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -28,12 +29,8 @@ def run_python(script: str, **environment: str) -> subprocess.CompletedProcess[s
 
 def test_the_best_set_is_the_default() -> None:
     """Without an override the last, fastest set that this CPU has is used."""
-    environment = {name: value for name, value in os.environ.items() if name != "QGRAD_ISA"}
-    script = f"import sys; sys.path[0] = {ROOT!r}\nfrom qgrad import kernels; print(kernels.isa())"
-    child = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True
-    )
-    assert child.stdout.split() == [kernels.available_isas()[-1]]
+    child = run_python("from qgrad import kernels; print(kernels.isa())")
+    assert child.stdout.split() == [kernels.available_isas()[-1]], child.stderr
 
 
 @pytest.mark.parametrize("name", kernels.available_isas())
