@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "aligned.h"
 #include "kernels/conv2d_s8/window_rows.h"
 #include "kernels/matmul_f32/matmul_f32.h"
 
@@ -16,6 +17,17 @@ struct PlanesF32 {
   ptrdiff_t first, count;
 };
 
+// What im2col reads: images and how windows lie in them.
+struct WindowsF32 {
+  ConvSpec spec;
+  PlanesF32 planes;
+};
+
+// The same windows over images that hold their zeros, copied to `memory`, so that no window leaves
+// them; as they are if nothing is padded or if the zeros would be much more than the images. Where
+// windows are single pixels side by side, the images become one row.
+WindowsF32 padded_windows(const ConvSpec& spec, const PlanesF32& x, AlignedVector<float>& memory);
+
 // Output pixels beside one another in one row of one image: columns [column, column + count) of a
 // block.
 struct PixelRun {
@@ -25,8 +37,8 @@ struct PixelRun {
 
 // The runs of output pixels [begin, begin + count), counted over the whole batch; none crosses a
 // multiple of `panel` columns.
-std::vector<PixelRun> pixel_runs(const ConvSpec& spec, const PlanesF32& x, ptrdiff_t begin,
-                                 ptrdiff_t count, ptrdiff_t panel);
+std::vector<PixelRun> pixel_runs(const WindowsF32& x, ptrdiff_t begin, ptrdiff_t count,
+                                 ptrdiff_t panel);
 
 // Row k = (channel, kernel row, kernel column) of the matrix at pixel p is the input under that
 // tap, 0 outside. Writes rows [k_begin, k_begin + depth) and the columns of `runs`: column j of
@@ -35,7 +47,7 @@ std::vector<PixelRun> pixel_runs(const ConvSpec& spec, const PlanesF32& x, ptrdi
 struct Im2colBlock {
   ptrdiff_t columns, panel, last_width;
 };
-void im2col_panels(const ConvSpec& spec, const PlanesF32& x, const std::vector<PixelRun>& runs,
-                   const Im2colBlock& block, ptrdiff_t k_begin, ptrdiff_t depth, float* out);
+void im2col_panels(const WindowsF32& x, const std::vector<PixelRun>& runs, const Im2colBlock& block,
+                   ptrdiff_t k_begin, ptrdiff_t depth, float* out);
 
 }  // namespace qg
