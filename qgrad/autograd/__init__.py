@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from qgrad.autograd import functional
 from qgrad.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
 from qgrad.autograd.function import Function
+from qgrad.autograd.gradcheck import gradcheck, gradgradcheck
 from qgrad.autograd.gradients import backward, grad
 from qgrad.autograd.mode import (
     enable_grad,
@@ -22,7 +24,10 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "functional",
     "grad",
+    "gradcheck",
+    "gradgradcheck",
     "inference_mode",
     "is_grad_enabled",
     "is_inference_mode_enabled",
