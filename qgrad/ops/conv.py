@@ -234,15 +234,28 @@ def conv2d_dinput(
         forward = conv2d_dinput.forward
         return forward(grad[None], weight, batched, stride, padding, dilation, groups)[0]
     geometry = _geometry("conv2d", shape, weight.shape, stride, padding, dilation, groups)
-    pads = _transposed_pads(geometry)
-    if is_float32(grad) and is_float32(weight) and geometry.stride == (1, 1) and min(pads) >= 0:
-        flipped = _transposed_weight(weight, groups)
-        return kernels.conv2d_f32(
-            grad, flipped, pads=pads, dilation=geometry.dilation, groups=groups
-        )
+    if is_float32(grad) and is_float32(weight):
+        return _dinput_f32(grad, weight, tuple(shape[2:]), geometry)
     rows = weight.reshape(groups, weight.shape[0] // groups, -1)
     columns = multiply(rows.swapaxes(1, 2), _grouped(grad, groups))
     return _add_columns(columns, tuple(shape), geometry)
+
+
+def _dinput_f32(grad: Any, weight: Any, size: tuple[int, ...], geometry: _Geometry) -> Any:
+    _, stride, pads, dilation, groups = geometry
+    back = _transposed_pads(geometry)
+    if stride == (1, 1) and min(back) >= 0:
+        flipped = _transposed_weight(weight, groups)
+        return kernels.conv2d_f32(grad, flipped, pads=back, dilation=dilation, groups=groups)
+    return kernels.conv2d_dinput_f32(
+        grad,
+        weight,
+        size,  # type: ignore[arg-type]
+        stride=stride,
+        pads=pads,
+        dilation=dilation,
+        groups=groups,
+    )
 
 
 def _transposed_pads(geometry: _Geometry) -> tuple[int, int, int, int]:
@@ -288,6 +301,11 @@ def conv2d_dweight(
     if input.ndim == 3:
         grad, input = grad[None], input[None]
     geometry = _geometry("conv2d", input.shape, shape, stride, padding, dilation, groups)
+    if is_float32(grad) and is_float32(input):
+        kernel, strides, pads, dilations, _ = geometry
+        return kernels.conv2d_dweight_f32(
+            grad, input, kernel, stride=strides, pads=pads, dilation=dilations, groups=groups
+        )
     columns = _columns(input, geometry)
     return multiply(_grouped(grad, groups), columns.swapaxes(1, 2)).reshape(shape)
 
