@@ -25,8 +25,8 @@ void copy_few(const float* from, ptrdiff_t n, float* to) {
   std::memcpy(to + n - 4, from + n - 4, 4 * sizeof(float));
 }
 
-// One run of one row of the matrix where taps may lie outside. `row` is the input row, or null outside the image; the run's
-// first tap reads column ix, the next ones `stride` further each.
+// One run of one row of the matrix where taps may lie outside. `row` is the input row, or null
+// outside the image; the run's first tap reads column ix, the next ones `stride` further each.
 void copy_clipped(const float* row, ptrdiff_t w, ptrdiff_t ix, ptrdiff_t stride, ptrdiff_t count,
                   float* to) {
   for (ptrdiff_t i = 0; i < count; ++i, ix += stride) {
