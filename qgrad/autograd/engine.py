@@ -17,6 +17,7 @@ from qgrad.autograd.variable import Hooks, Join, Node, Variable, bump
 from qgrad.boxing import box
 from qgrad.errors import ShapeError
 from qgrad.ops.cast import cast as change_dtype
+from qgrad.ops.indexing import Part
 from qgrad.ops.op import Value, describe
 from qgrad.ops.quiet import QUIET, restore, silence
 from qgrad.ops.reduction import sum_to_size
@@ -36,16 +37,18 @@ def set_watch(watch: Any) -> None:
 class Gradients:
     """Gradients on their way: the sums that reached nodes still to be run, and leaves.
 
-    `owned` holds the leaves whose sum is an array that nothing else refers to. Only what is in
-    `wanted` is given a gradient, everything if it is None.
+    `owned` holds the leaves whose sum is an array that nothing else refers to, `collecting` the
+    nodes and leaves whose sum is such an array, to which parts were added. Only what is in `wanted`
+    is given a gradient, everything if it is None.
     """
 
-    __slots__ = ("heap", "owned", "sums", "wanted")
+    __slots__ = ("collecting", "heap", "owned", "sums", "wanted")
 
     def __init__(self, wanted: set[Any] | None) -> None:
         self.sums: dict[Any, Value] = {}
         self.heap: list[tuple[int, Node]] = []
         self.owned: set[Variable] = set()
+        self.collecting: set[Any] = set()
         self.wanted = wanted
 
     def give(self, target: Any, g: Value, source: Value) -> None:
@@ -58,6 +61,9 @@ class Gradients:
             raw = g._data
         elif target.__class__ is Join:
             self.collect(target, *g)
+            return
+        elif g.__class__ is Part:
+            self.add_part(target, g)
             return
         else:
             raw = g = np.asarray(g)  # NumPy makes scalars of 0-d results
@@ -79,6 +85,22 @@ class Gradients:
             sums[target] = g
             if g is not source and g.__class__ is ndarray and g.base is None:
                 self.owned.add(target)
+
+    def add_part(self, target: Any, part: Part) -> None:
+        """Add the gradient of a part of `target` where it belongs, in place."""
+        sums, is_node = self.sums, target.__class__ is Node
+        total = sums.get(target)
+        if total is None:
+            like = target if is_node else target._data
+            total = sums[target] = np.zeros(like.shape, like.dtype)
+            if is_node:
+                heappush(self.heap, (target.order, target))
+        elif target not in self.collecting or total.__class__ is not ndarray:
+            total = sums[target] = np.array(total)
+        self.collecting.add(target)
+        if not is_node:
+            self.owned.add(target)
+        total[part.index] += part.value
 
     def collect(self, join: Join, place: int, g: Value) -> None:
         """Add `g` to the gradient of one output of an operation that has several."""

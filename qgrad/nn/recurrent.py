@@ -119,9 +119,6 @@ class RNNBase(Module):
         x = input if batched else ops.unsqueeze(input, 1)
         if batched and self.batch_first:
             x = ops.transpose(x, 0, 1)
-        steps = int(x.shape[0])
-        if x.shape[0] != steps:  # tells a trace that the length is part of the graph
-            raise ShapeError(f"{type(self).__name__}: the sequence must have {steps} steps")
         states = self._initial(hx, x, batched)
         finals: list[list[Any]] = [[] for _ in states]
         for layer in range(self.num_layers):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,8 +48,21 @@ def getitem(input: Value, index: Any) -> Value:
     return y
 
 
+class Part(NamedTuple):
+    """A gradient that is zero but at `index`, where it is `value`.
+
+    Whoever sums gradients adds it there: of many parts of one tensor (the steps of a sequence, the
+    heads of a projection), each costs its own size and not that of the tensor.
+    """
+
+    value: np.ndarray[Any, Any]
+    index: Any
+
+
 @getitem.rule("input")
 def getitem_dinput(g: Value, input_shape: tuple[int, ...], index: Any) -> Value:
+    if g.__class__ is np.ndarray and _is_basic(index):
+        return Part(g, index)
     return put_zeros(g, input_shape, index)
 
 
