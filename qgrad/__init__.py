@@ -6,7 +6,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from qgrad import autograd, nn, ops, optim
-from qgrad.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from qgrad.autograd import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from qgrad.config import show_config
 from qgrad.creation import (
     arange,
@@ -14,6 +21,7 @@ from qgrad.creation import (
     empty,
     empty_like,
     eye,
+    from_dlpack,
     from_numpy,
     full,
     full_like,
@@ -78,6 +86,7 @@ from qgrad.ops import (
     argmax,
     argmin,
     argsort,
+    argwhere,
     asin,
     asinh,
     atan,
@@ -86,8 +95,10 @@ from qgrad.ops import (
     avg_pool1d,
     batch_norm,
     bitwise_and,
+    bitwise_left_shift,
     bitwise_not,
     bitwise_or,
+    bitwise_right_shift,
     bitwise_xor,
     bmm,
     broadcast_to,
@@ -376,6 +387,7 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
+    "argwhere",
     "as_tensor",
     "asin",
     "asinh",
@@ -387,8 +399,10 @@ __all__ = [
     "batch_norm",
     "bernoulli",
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "bmm",
     "bool",
@@ -443,6 +457,7 @@ __all__ = [
     "floor",
     "floor_divide",
     "fmod",
+    "from_dlpack",
     "from_numpy",
     "full",
     "full_like",
@@ -458,6 +473,7 @@ __all__ = [
     "half",
     "hypot",
     "index_select",
+    "inference_mode",
     "initial_seed",
     "int",
     "int8",
@@ -466,6 +482,7 @@ __all__ = [
     "int64",
     "int_repr",
     "is_grad_enabled",
+    "is_inference_mode_enabled",
     "isclose",
     "isfinite",
     "isinf",

@@ -22,6 +22,7 @@ __all__ = [
     "empty",
     "empty_like",
     "eye",
+    "from_dlpack",
     "from_numpy",
     "full",
     "full_like",
@@ -69,6 +70,45 @@ def from_numpy(array: Array) -> Tensor:
             "array.astype(array.dtype.newbyteorder('='))"
         )
     return Tensor._make(array.view(to_numpy(array.dtype)))
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor on the memory of another library's, by its `__dlpack__`; or of a DLPack capsule.
+
+    copy: True always copies, False never; by default memory is shared. Memory that the other
+        library may not have meant to be written to is read-only: NumPy says which.
+
+    >>> import numpy as np
+    >>> qgrad.from_dlpack(np.ones(2, np.float32))
+    tensor([1., 1.])
+    """
+    check_device(device)
+    if type(ext_tensor).__name__ == "PyCapsule":
+        ext_tensor = _Capsule(ext_tensor)
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise TypeError(
+            f"from_dlpack: a {type(ext_tensor).__name__} has no __dlpack__; use qgrad.tensor"
+        )
+    try:
+        array = np.from_dlpack(ext_tensor)
+    except RuntimeError as error:
+        raise DTypeError(
+            f"from_dlpack: {error} NumPy has no such type; convert it first, for example to float32"
+        ) from error
+    return from_numpy(array.copy() if copy else array)
+
+
+class _Capsule:
+    """A bare capsule, as older libraries give it, in the form that NumPy takes."""
+
+    def __init__(self, capsule: Any) -> None:
+        self._capsule = capsule
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
 
 
 def _array(data: Any, dtype: Any, copy: bool) -> Array:

@@ -1,16 +1,17 @@
-"""Tensors and the world outside: Python numbers and lists, NumPy, pickle, copy."""
+"""Tensors and the world outside: Python numbers and lists, NumPy, DLPack, pickle, copy."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
-from qgrad.autograd.record import make
+from qgrad.autograd.record import make, refresh, shared_cell
 from qgrad.autograd.variable import Variable
 from qgrad.storage import TypedStorage, UntypedStorage, storage_of
 
-__all__ = ["Interop"]
+__all__ = ["Interop", "copied_memory"]
 
 Array = np.ndarray[Any, Any]
 
@@ -46,6 +47,28 @@ class Interop(Variable):
             raise ValueError(f"numpy.asarray: {self._data.dtype} to {dtype} needs a copy")
         return self._data
 
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """The memory as a DLPack capsule, by which other libraries look at it without copying."""
+        if self._requires_grad:
+            raise BufferError(
+                "__dlpack__: this tensor requires grad, and gradients do not flow through DLPack; "
+                "use x.detach()"
+            )
+        asked = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
+        given: Any = {name: value for name, value in asked.items() if value is not None}
+        return self._data.__dlpack__(stream=stream, **given)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The device in DLPack's numbers: the CPU."""
+        return 1, 0
+
     def storage(self) -> TypedStorage:
         """The memory that this tensor and its views look at; writing there writes to them."""
         return storage_of(self._data)[0]
@@ -60,7 +83,7 @@ class Interop(Variable):
 
     def data_ptr(self) -> int:
         """The address of the first element."""
-        return int(self._data.__array_interface__["data"][0])
+        return _address(self._data)
 
     def item(self) -> Any:
         """The one element as a Python number."""
@@ -112,26 +135,69 @@ class Interop(Variable):
         return object.__format__(self, spec)
 
     def __copy__(self) -> Any:
+        if self._view is not None:
+            refresh(self)
         copied = make(self._data, type(self))
+        copied._cell, copied._view = shared_cell(self), self._view
         copied._node, copied._requires_grad = self._node, self._requires_grad
-        copied.grad, copied._cell = self.grad, self._cell
+        copied.grad = self.grad
+        _attributes(copied).update(_attributes(self))
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if self._view is not None:
+            refresh(self)
         if self._node is not None:
             raise RuntimeError(
                 f"deepcopy: a tensor with history (made by {self._node.op.name}) cannot be copied; "
                 "use x.detach().clone()"
             )
-        copied = make(self._data.copy(), type(self))
+        copied = make(copied_memory(self._data, memo), type(self))
         memo[id(self)] = copied
         copied._requires_grad = self._requires_grad
         if self.grad is not None:
-            copied.grad = self.grad.__deepcopy__(memo)
+            copied.grad = deepcopy(self.grad, memo)
+        _attributes(copied).update(deepcopy(_attributes(self), memo))
         return copied
 
     def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
-        return rebuild, (type(self), np.asarray(self._data, order="C"), self._requires_grad)
+        if self._view is not None:
+            refresh(self)
+        array = np.asarray(self._data, order="C")
+        state = _attributes(self) or None
+        return rebuild, (type(self), array, self._requires_grad), state
+
+
+def _attributes(tensor: Any) -> dict[str, Any]:
+    """The attributes that a user has given to a tensor of a class of their own."""
+    return getattr(tensor, "__dict__", {})
+
+
+def copied_memory(array: Array, memo: dict[int, Any]) -> Array:
+    """A copy of `array` for a deep copy, in which what has shared memory shares it again.
+
+    So all the memory that the array is a view of is copied, once.
+    """
+    root = array
+    while isinstance(root.base, np.ndarray):
+        root = root.base
+    inside = array.size and all(
+        s or n == 1 for s, n in zip(array.strides, array.shape, strict=True)
+    )
+    if not inside:
+        return array.copy()  # expanded: elements that share memory among themselves
+    if id(root) not in memo:
+        memo[id(root)] = root.copy(order="K")
+    copied: Array = memo[id(root)]
+    flat = copied.ravel(order="K")
+    if root is array or copied.strides != root.strides or flat.base is not copied:
+        return copied if root is array else array.copy(order="K")
+    offset = _address(array) - _address(root)
+    return np.ndarray(array.shape, array.dtype, flat.view(np.uint8), offset, array.strides)
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
 
 
 def rebuild(cls: type[Any], data: Array, requires_grad: bool) -> Any:

@@ -55,6 +55,7 @@ def grad(
     grad_outputs: Tensors = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -63,6 +64,7 @@ def grad(
 
     grad_outputs: the gradients of the outputs themselves; None for scalars.
     retain_graph, create_graph: as for `backward`.
+    only_inputs: always True, since no `.grad` is touched; as in PyTorch.
     allow_unused: None for an input that the outputs do not depend on, instead of an error.
     is_grads_batched: `grad_outputs` have a first dim more, and the results too: one row for each.
     materialize_grads: zeros for an input that the outputs do not depend on.
@@ -76,6 +78,8 @@ def grad(
     """
     if symbolic.is_symbolic(outputs) or symbolic.is_symbolic(inputs):
         return symbolic.grad(outputs, inputs, grad_outputs, allow_unused)
+    if not only_inputs:
+        raise ValueError("grad: only_inputs must be True; use backward to fill the .grad of leaves")
     if materialize_grads and allow_unused is False:
         raise ValueError("grad: materialize_grads=True needs allow_unused to be True or left out")
     if is_grads_batched:

@@ -56,6 +56,8 @@ def change(tensor: Any, op: Op, *rest: Any, **options: Any) -> Any:
         check_leaf(tensor, name)
     elif op in _DIRECT and _fits(tensor._data, args[1]):
         data, other = tensor._data, args[1]
+        if not data.flags.writeable:
+            raise _read_only(tensor, name)
         with np.errstate(all="ignore"):
             _DIRECT[op](data, other._data if isinstance(other, Variable) else other, out=data)
         bump(tensor)
@@ -66,6 +68,8 @@ def change(tensor: Any, op: Op, *rest: Any, **options: Any) -> Any:
         y, extras = y
     y = np.asarray(y)
     _check_result(tensor._data, y, name)
+    if not tensor._data.flags.writeable:
+        raise _read_only(tensor, name)
     result = record(op, args, y, extras) if recorded else None
     if result is not None:
         _keep_old(result._node, tensor)
@@ -91,11 +95,20 @@ def assign(tensor: Any, index: Any, value: Any) -> None:
     try:
         tensor._data[_raw(index)] = raw
     except (ValueError, IndexError, TypeError) as error:
+        if not tensor._data.flags.writeable:
+            raise _read_only(tensor, "setitem") from error
         raise setitem.explain(error, (tensor._data, _raw(index), raw)) from error
     result = record(setitem, (tensor, index, value), tensor._data) if recorded else None
     bump(tensor)
     if result is not None:
         rebase(tensor, result)
+
+
+def _read_only(tensor: Variable, name: str) -> ValueError:
+    return ValueError(
+        f"{name}: the memory of this tensor (shape {list(tensor._data.shape)}) is read-only: it is "
+        "expanded, a gradient on its way, or from a read-only array; change its clone()"
+    )
 
 
 def _keep_old(node: Any, tensor: Any) -> None:

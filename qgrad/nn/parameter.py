@@ -12,6 +12,7 @@ from qgrad.dtypes import DType, to_numpy
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.promotion import default_float
 from qgrad.tensor import Tensor
+from qgrad.tensor_interop import copied_memory
 
 __all__ = ["Parameter", "empty_parameter"]
 
@@ -48,7 +49,7 @@ class Parameter(Tensor):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         # Without the gradient, as in PyTorch: a copied model starts afresh.
-        copied = type(self)._make(self._data.copy(), self.requires_grad)
+        copied = type(self)._make(copied_memory(self._data, memo), self.requires_grad)
         memo[id(self)] = copied
         return copied
 
