@@ -3,6 +3,8 @@
 from .float import (
     affine_f32,
     avg_pool_f32,
+    batch_norm_grads_f32,
+    batch_norm_stats_f32,
     binary_f32,
     conv2d_dinput_f32,
     conv2d_dweight_f32,
@@ -13,6 +15,7 @@ from .float import (
     matmul_f32,
     max_pool_f32,
     reduce_f32,
+    relu_dinput_f32,
     softmax_f32,
     unary_f32,
 )
@@ -39,6 +42,8 @@ __all__ = [
     "available_isas",
     "avg_pool_f32",
     "avg_pool_s8",
+    "batch_norm_grads_f32",
+    "batch_norm_stats_f32",
     "binary_f32",
     "conv2d_dinput_f32",
     "conv2d_dweight_f32",
@@ -58,6 +63,7 @@ __all__ = [
     "pool_windows",
     "quantize",
     "reduce_f32",
+    "relu_dinput_f32",
     "set_isa",
     "softmax_f32",
     "unary_f32",

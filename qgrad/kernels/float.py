@@ -22,6 +22,8 @@ from .float_functions import BINARY_F32, UNARY_F32
 __all__ = [
     "affine_f32",
     "avg_pool_f32",
+    "batch_norm_grads_f32",
+    "batch_norm_stats_f32",
     "binary_f32",
     "conv2d_dinput_f32",
     "conv2d_dweight_f32",
@@ -32,6 +34,7 @@ __all__ = [
     "matmul_f32",
     "max_pool_f32",
     "reduce_f32",
+    "relu_dinput_f32",
     "softmax_f32",
     "unary_f32",
 ]
@@ -82,12 +85,12 @@ def linear_f32(x: F32, w: F32, bias: F32 | None = None) -> F32:
     return core.linear_f32(rows, w, bias).reshape(*x.shape[:-1], w.shape[0])
 
 
-def _checked_bias(op: str, bias: F32 | None, size: int) -> F32 | None:
+def _checked_bias(op: str, bias: F32 | None, size: int, name: str = "bias") -> F32 | None:
     if bias is None:
         return None
     if bias.shape != (size,):
-        fail(op, f"needs bias[{size}], one value for each output channel", bias=bias)
-    return checked_array(op, "bias", bias, _FLOAT32)
+        fail(op, f"needs {name}[{size}], one value for each channel", **{name: bias})
+    return checked_array(op, name, bias, _FLOAT32)
 
 
 def conv2d_f32(
@@ -255,6 +258,46 @@ def log_softmax_f32(x: F32, axis: int = -1) -> F32:
     x = checked_array("log_softmax", "x", x, _FLOAT32)
     axis = _checked_axis("log_softmax", x, axis)
     return reference.log_softmax_f32(x, axis) if core is None else core.softmax_f32(x, axis, True)
+
+
+def batch_norm_stats_f32(x: F32) -> tuple[F32, F32]:
+    """Mean and variance (over the count) of each channel of x[B, C, ...], in float64."""
+    x = checked_array("batch_norm_stats", "x", x, _FLOAT32)
+    _check_channels("batch_norm_stats", x)
+    return (core or reference).batch_norm_stats_f32(x)
+
+
+def batch_norm_grads_f32(
+    g: F32, x: F32, mean: F32, inverse: F32, weight: F32 | None = None
+) -> tuple[F32, F32, F32]:
+    """Gradients (dx, dweight, dbias) of a batch norm in training, g being that of its result.
+
+    `mean` and `inverse` = 1 / sqrt(var + eps) are those of the batch x[B, C, ...].
+    """
+    op = "batch_norm_grads"
+    g, x = checked_array(op, "g", g, _FLOAT32), checked_array(op, "x", x, _FLOAT32)
+    _check_channels(op, x)
+    if g.shape != x.shape:
+        fail(op, "needs g and x of one shape", g=g, x=x)
+    size = x.shape[1]
+    terms = [
+        _checked_bias(op, term, size, name)
+        for name, term in (("mean", mean), ("inverse", inverse), ("weight", weight))
+    ]
+    return (core or reference).batch_norm_grads_f32(g, x, *terms)
+
+
+def _check_channels(op: str, x: F32) -> None:
+    if x.ndim < 2 or x.size == 0:
+        fail(op, "needs x[B, C, ...] that is not empty", x=x)
+
+
+def relu_dinput_f32(g: F32, y: F32) -> F32:
+    """Gradient of relu for its input: g where the result y is positive, else 0."""
+    g, y = checked_array("relu", "g", g, _FLOAT32), checked_array("relu", "y", y, _FLOAT32)
+    if g.shape != y.shape:
+        fail("relu_dinput", "needs g and y of one shape", g=g, y=y)
+    return (core or reference).relu_dinput_f32(g, y)
 
 
 def layer_norm_f32(

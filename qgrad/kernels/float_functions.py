@@ -239,7 +239,7 @@ _F32 = np.float32
 # The one list of unary functions: name -> meaning, parameters and their defaults.
 # "Single" functions are one correctly rounded float32 operation, or a selection.
 UNARY_F32: Final[dict[str, Unary]] = {
-    "relu": _single(lambda x: np.where(x < 0, _F32(0), x)),
+    "relu": _single(lambda x: np.where(x <= 0, _F32(0), x)),
     "relu6": _single(lambda x: np.where(x < 0, _F32(0), np.where(x > 6, _F32(6), x))),
     "clamp": _single(
         lambda x, min, max: np.where(x < min, _F32(min), np.where(x > max, _F32(max), x)),

@@ -253,6 +253,48 @@ def layer_norm_f32(x: F32, size: int, weight: F32 | None, bias: F32 | None, eps:
     return y.astype(np.float32).reshape(x.shape)
 
 
+def _channel_rows(x: F32) -> F64:
+    """Each channel of x[B, C, ...] as a row, the batch slowest."""
+    return np.ascontiguousarray(x.swapaxes(0, 1)).reshape(x.shape[1], -1).astype(np.float64)
+
+
+@quiet
+def batch_norm_stats_f32(x: F32) -> tuple[F32, F32]:
+    """Mean and variance of each channel in float64, rounded once."""
+    rows = _channel_rows(x)
+    mean = lane_sum(rows) / rows.shape[1]
+    centred = rows - mean[:, None]
+    var = lane_sum(centred * centred) / rows.shape[1]
+    return mean.astype(np.float32), var.astype(np.float32)
+
+
+@quiet
+def batch_norm_grads_f32(
+    g: F32, x: F32, mean: F32, inverse: F32, weight: F32 | None
+) -> tuple[F32, F32, F32]:
+    """dx = (g - sum(g)/n) * a + (x - mean) * b in float32; sums and factors in float64.
+
+    a = inverse * weight, b = -((a * inverse) * inverse) * (sum(g * (x - mean)) / n).
+    """
+    rows, scale = _channel_rows(g), inverse.astype(np.float64)
+    total = lane_sum(rows)
+    product = lane_sum(rows * (_channel_rows(x) - mean.astype(np.float64)[:, None]))
+    a = scale if weight is None else scale * weight
+    b = -((a * scale) * scale) * (product / rows.shape[1])
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    shift, a32, b32 = (
+        v.astype(np.float32).reshape(shape) for v in (total / rows.shape[1], a, b)
+    )
+    dx = (g - shift) * a32 + (x - mean.reshape(shape)) * b32
+    return dx, (product * scale).astype(np.float32), total.astype(np.float32)
+
+
+@quiet
+def relu_dinput_f32(g: F32, y: F32) -> F32:
+    """g where y > 0, else 0."""
+    return np.where(y > 0, g, np.float32(0))
+
+
 @quiet
 def reduce_f32(fn: str, x: F32, axes: Sequence[int], keepdims: bool) -> F32:
     """sum, mean (float64 sums, rounded once) or amax (NaN wins, zero is +0) over `axes`."""

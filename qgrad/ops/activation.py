@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from qgrad import kernels
 from qgrad.ops.arithmetic import where
-from qgrad.ops.elementwise import abs, erf, exp, per_element, tanh, unary
+from qgrad.ops.elementwise import abs, erf, exp, is_float32, per_element, tanh, unary
 from qgrad.ops.op import Value, op
 
 __all__ = [
@@ -32,17 +33,22 @@ __all__ = [
 
 _SQRT_HALF = math.sqrt(0.5)
 _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
+_MANY = 4096
 _ZERO = {np.dtype(t): np.zeros((), t) for t in (np.float16, np.float32, np.float64)}
 
 
 @op(quantize="lut", onnx="Relu")
 def relu(input: Value) -> Value:
     """max(input, 0); the gradient at 0 is 0."""
+    if input.size > _MANY and is_float32(input):
+        return kernels.unary_f32("relu", input)  # the same bits, without NumPy's broadcasting
     return np.maximum(input, _ZERO.get(input.dtype, 0))
 
 
 @relu.rule("input")
 def relu_dinput(g: Value, y: Value) -> Value:
+    if is_float32(g) and is_float32(y):
+        return kernels.relu_dinput_f32(g, y)
     return g * _positive(y)
 
 
@@ -180,6 +186,8 @@ def celu(input: Value, alpha: float = 1.0) -> Value:
     """`input` where it is positive, else alpha * (exp(input / alpha) - 1)."""
     if alpha == 0:
         raise ValueError("celu: alpha must not be 0")
+    if alpha == 1:
+        return elu.forward(input)
     return np.where(input > 0, input, alpha * np.expm1(np.minimum(input, 0) / alpha))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def batch_norm(
     if not training and running_mean is not None:
         scale, shift = batch_norm_affine(running_mean, running_var, weight, bias, eps)
         inverse = 1 / np.sqrt(running_var + running_var.dtype.type(eps))
-        return _affine(input, scale, shift), (False, running_mean.copy(), inverse)
+        return _affine(input, scale, shift), (False, running_mean.copy(), inverse, {})
     average, variance, count = _batch_statistics(input)
     if running_mean is not None:
         if num_batches_tracked is not None:
@@ -80,7 +81,7 @@ def batch_norm(
         running_var += momentum * (unbiased - running_var)
     scale, shift = batch_norm_affine(average, variance, weight, bias, eps)
     inverse = 1 / np.sqrt(variance + variance.dtype.type(eps))
-    return _affine(input, scale, shift), (True, average, inverse)
+    return _affine(input, scale, shift), (True, average, inverse, {})
 
 
 def _affine(input: Any, scale: Any, shift: Any) -> Any:
@@ -97,6 +98,8 @@ def _batch_statistics(input: Any) -> tuple[Any, Any, int]:
             f"batch_norm: training needs more than 1 value a channel, got {describe(input)}; "
             "use a larger batch or eval()"
         )
+    if is_float32(input) and input.ndim > 2:
+        return *kernels.batch_norm_stats_f32(input), count
     average = np.add.reduce(input, axis=dims) / input.dtype.type(count)
     centred = input - _channels(average, input.ndim)
     variance = np.add.reduce(centred * centred, axis=dims) / input.dtype.type(count)
@@ -105,7 +108,7 @@ def _batch_statistics(input: Any) -> tuple[Any, Any, int]:
 
 def _normalized(input: Value, saved: Any, eps: float) -> tuple[Value, Value, bool]:
     """(normalized input, 1/sqrt(var + eps), training), both so that they can be differentiated."""
-    training, average, inverse = saved
+    training, average, inverse, _ = saved
     ndim = input.ndim
     if not training or isinstance(input, np.ndarray):
         inverse = _channels(inverse, ndim)
@@ -116,8 +119,28 @@ def _normalized(input: Value, saved: Any, eps: float) -> tuple[Value, Value, boo
     return centred * inverse, inverse, training
 
 
+def _fused(want: str, g: Value, input: Value, weight: Value, saved: Any) -> Any:
+    """One of the gradients of a batch norm in training from the kernel that computes all three.
+
+    None where the rule must compute it from ops. The rules of one backward share the kernel's run
+    through the dict in `saved`, which holds what was not asked for yet.
+    """
+    training, average, inverse, shared = saved
+    if not training or input.ndim < 3 or not (is_float32(g) and is_float32(input)):
+        return None
+    source = shared.get("g")
+    if source is None or source() is not g or want not in shared:
+        shared.clear()
+        results = kernels.batch_norm_grads_f32(g, input, average, inverse, weight)
+        shared.update(zip(("input", "weight", "bias"), results, strict=True), g=ref(g))
+    return shared.pop(want)
+
+
 @batch_norm.rule("input")
 def batch_norm_dinput(g: Value, input: Value, weight: Value, saved: Any, eps: float) -> Value:
+    dx = _fused("input", g, input, weight, saved)
+    if dx is not None:
+        return dx
     if weight is not None:
         g = g * _channels(weight, input.ndim)
     normalized, inverse, training = _normalized(input, saved, eps)
@@ -128,13 +151,19 @@ def batch_norm_dinput(g: Value, input: Value, weight: Value, saved: Any, eps: fl
 
 
 @batch_norm.rule("weight")
-def batch_norm_dweight(g: Value, input: Value, saved: Any, eps: float) -> Value:
+def batch_norm_dweight(g: Value, input: Value, weight: Value, saved: Any, eps: float) -> Value:
+    dweight = _fused("weight", g, input, weight, saved)
+    if dweight is not None:
+        return dweight
     normalized, _, _ = _normalized(input, saved, eps)
     return sum(g * normalized, _other_dims(input.ndim))
 
 
 @batch_norm.rule("bias")
-def batch_norm_dbias(g: Value) -> Value:
+def batch_norm_dbias(g: Value, input: Value, weight: Value, saved: Any) -> Value:
+    dbias = _fused("bias", g, input, weight, saved)
+    if dbias is not None:
+        return dbias
     return sum(g, _other_dims(g.ndim))
 
 

@@ -190,6 +190,33 @@ def layer_norm_f32(draw: Draw) -> Case:
     return Case((strided(draw, values(draw, *shapes(draw, 2), *tail)), size, weight, bias, eps), {})
 
 
+def channels(draw: Draw) -> tuple[int, ...]:
+    """A shape [B, C, ...] that is not empty, channels of lengths around the lanes of a sum."""
+    return (draw(st.integers(1, 5)), draw(st.integers(1, 4)), *shapes(draw, 2, 1))
+
+
+@st.composite
+def batch_norm_stats_f32(draw: Draw) -> Case:
+    """Images, sequences and single values."""
+    return Case((strided(draw, values(draw, *channels(draw))),), {})
+
+
+@st.composite
+def batch_norm_grads_f32(draw: Draw) -> Case:
+    """With and without weight."""
+    shape = channels(draw)
+    g, x = (strided(draw, values(draw, *shape)) for _ in range(2))
+    weight = values(draw, shape[1]) if draw(st.booleans()) else None
+    return Case((g, x, values(draw, shape[1]), values(draw, shape[1]), weight), {})
+
+
+@st.composite
+def relu_dinput_f32(draw: Draw) -> Case:
+    """Any shape."""
+    shape = shapes(draw)
+    return Case((strided(draw, values(draw, *shape)), strided(draw, values(draw, *shape))), {})
+
+
 @st.composite
 def reduce_f32(draw: Draw) -> Case:
     """Any axes: rows, columns, and both around a kept axis."""
@@ -227,6 +254,8 @@ def avg_pool_f32(draw: Draw) -> Case:
 CASES: dict[str, Callable[[], st.SearchStrategy[Case]]] = {
     "affine_f32": affine_f32,
     "avg_pool_f32": avg_pool_f32,
+    "batch_norm_grads_f32": batch_norm_grads_f32,
+    "batch_norm_stats_f32": batch_norm_stats_f32,
     "binary_f32": binary_f32,
     "conv2d_dinput_f32": conv2d_dinput_f32,
     "conv2d_dweight_f32": conv2d_dweight_f32,
@@ -237,6 +266,7 @@ CASES: dict[str, Callable[[], st.SearchStrategy[Case]]] = {
     "matmul_f32": matmul_f32,
     "max_pool_f32": max_pool_f32,
     "reduce_f32": reduce_f32,
+    "relu_dinput_f32": relu_dinput_f32,
     "softmax_f32": softmax_f32,
     "unary_f32": unary_f32,
 }
