@@ -1,0 +1,1 @@
+"""The cases of benchmarks/autograd.py, once for each framework."""
