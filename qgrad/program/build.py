@@ -90,7 +90,7 @@ def _constant(name: str, array: Any) -> Array:
         fail(f"program: constant {shown(name)}", f"has a shape too large: {shown(array.shape)}")
     if array.dtype == np.float32 and np.isnan(array).any():
         fail(f"program: constant {shown(name)}", "holds NaN")
-    own = np.array(array, order="C")
+    own = np.array(array, array.dtype.newbyteorder("="), order="C")
     own.setflags(write=False)
     return own
 

@@ -115,7 +115,8 @@ class Plan:
         self.names = names
         self.direct = True
         """Whether the outputs are what the caller asked for, as they come."""
-        self.total = memory.total
+        self.total = memory.total - memory.arena + executor.arena_bytes
+        """Bytes of outputs, values and the steps' scratch space."""
         self._outputs = memory.outputs
         self._run = executor.run
 

@@ -13,11 +13,12 @@ from ..errors import ShapeError
 from .arena import Lifetime, place
 from .build import infer
 from .kind import Step, physical
-from .records import Env, InputSpec, Shape, Value
+from .records import DTYPES, Env, InputSpec, Shape, Value
 
-__all__ = ["ITEMSIZE", "Memory", "plan_memory", "value_bytes"]
+__all__ = ["ITEMSIZE", "NUMPY", "Memory", "check_budget", "plan_memory", "value_bytes"]
 
-ITEMSIZE = {"float32": 4, "uint8": 1, "int32": 4, "int64": 8, "bool": 1}
+NUMPY: dict[str, np.dtype[Any]] = {name: np.dtype(name) for name in DTYPES}
+ITEMSIZE = {name: dtype.itemsize for name, dtype in NUMPY.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,7 @@ def plan_memory(
     """Shapes and places of all values; ShapeError if they misfit or pass the budget."""
     env = infer(inputs, steps, shapes)
     for step in steps:
-        _check_budget(step.where, value_bytes(step.output, env), budget)
+        check_budget(step.where, value_bytes(step.output, env), budget)
     kept = {value.name for value in outputs}
     roots = {spec.name: spec.name for spec in inputs}
     for step in steps:
@@ -60,14 +61,15 @@ def plan_memory(
         roots[step.output.name] = roots[step.inputs[0].name] if view else step.output.name
     offsets, arena = place(_lifetimes(steps, kept, roots, env))
     total = arena + sum(value_bytes(value, env) for value in outputs)
-    _check_budget("program", total, budget)
+    check_budget("program", total, budget)
     arrays = tuple(
-        (physical(env[value.name], value.layout), np.dtype(value.dtype)) for value in outputs
+        (physical(env[value.name], value.layout), NUMPY[value.dtype]) for value in outputs
     )
     return Memory(env, roots, offsets, arena, arrays, total)
 
 
-def _check_budget(where: str, needed: int, budget: int) -> None:
+def check_budget(where: str, needed: int, budget: int) -> None:
+    """Raise ShapeError if a call would take more memory than it may."""
     if needed > budget:
         raise ShapeError(
             f"{where}: needs {needed:,} bytes for inputs of these shapes, the budget is "

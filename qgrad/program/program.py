@@ -19,7 +19,7 @@ from .build import build, check_constants
 from .guards import Guard, check_guards, checked_guards
 from .kind import to_row
 from .lowering import Packed, Plan, lower
-from .plan import Memory, plan_memory
+from .plan import NUMPY, Memory, check_budget, plan_memory
 from .records import InputSpec, Instruction, Shape, Value
 
 __all__ = ["Program"]
@@ -182,7 +182,7 @@ class Program:
     def _checked(self, arrays: Sequence[Array]) -> list[Array]:
         """The inputs as C-contiguous arrays that fit their specs."""
         self._check_arguments(len(arrays))
-        return [_check_input(spec, a) for spec, a in zip(self.inputs, arrays, strict=True)]
+        return [_check_input(spec, array) for spec, array in zip(self.inputs, arrays, strict=True)]
 
     def _reference(self, arrays: Sequence[Array]) -> list[Array]:
         found = self._interpret(arrays, self.outputs)
@@ -194,8 +194,7 @@ class Program:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plan(key)
-        elif plan.total > self.memory_budget:  # it was lowered after the plan was made
-            self._memory(key[2:], plan.names)
+        check_budget("program", plan.total, self.memory_budget)
         refused, outputs = plan.run(arrays)
         if refused >= 0:
             self._interpret(arrays, self.outputs)
@@ -256,14 +255,14 @@ class Program:
 def _check_input(spec: InputSpec, array: Any) -> Array:
     if isinstance(array, np.generic):
         array = np.asarray(array)
-    if not isinstance(array, np.ndarray) or array.dtype.name != spec.dtype:
-        got = array.dtype.name if isinstance(array, np.ndarray) else type(array).__name__
+    if not isinstance(array, np.ndarray) or array.dtype != NUMPY[spec.dtype]:
+        got = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise DTypeError(
             f"program: input {spec.name!r} must be {spec.dtype}, got {got}; convert it first"
         )
-    fits = array.ndim == len(spec.shape) and all(
-        want is None or want == size for want, size in zip(spec.shape, array.shape, strict=True)
-    )
+    fits = len(array.shape) == len(spec.shape)
+    for want, size in zip(spec.shape, array.shape, strict=False):
+        fits = fits and (want is None or want == size)
     if not fits:
         raise ShapeError(
             f"program: input {_shown_input(spec)} got shape {array.shape}; only sizes shown as ? "

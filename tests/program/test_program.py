@@ -13,6 +13,7 @@ from program.hostile import small_program
 
 import qgrad
 from qgrad.errors import DTypeError, ModelFormatError, QParamError, ShapeError
+from qgrad.kernels.extension import core
 from qgrad.program import InputSpec, Instruction, Program, Value
 from qgrad.qparams import QParams
 
@@ -75,6 +76,7 @@ BAD_CALLS: list[tuple[Any, type[Exception], str]] = [
     (lambda p, x: p.run(), ShapeError, "takes 1 inputs, got 0"),
     (lambda p, x: p.run(x, x), ShapeError, "takes 1 inputs, got 2"),
     (lambda p, x: p.run(x.astype(np.float64)), DTypeError, "must be float32, got float64"),
+    (lambda p, x: p.run(x.astype(">f4")), DTypeError, "must be float32, got >f4"),
     (lambda p, x: p.run(x.tolist()), DTypeError, "must be float32, got list"),
     (lambda p, x: p.run(x[0]), ShapeError, "x: float32[?, 3, 4, 4] got shape (3, 4, 4)"),
     (lambda p, x: p.run(x[:, :2]), ShapeError, "got shape (2, 2, 4, 4)"),
@@ -132,6 +134,15 @@ def test_constants_are_the_programs_own() -> None:
         copy.constants["table"][0] = 1
 
 
+def test_constants_of_another_byte_order() -> None:
+    """Arrays from big-endian files become the program's own, in the machine's order."""
+    program, x = small_program()
+    given = {n: a.astype(a.dtype.newbyteorder(">")) for n, a in program.constants.items()}
+    parts = (program.inputs, program.outputs, program.values, program.instructions)
+    for got, expected in zip(Program(*parts, given).run(x), program.run(x), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
 def test_records_that_are_not_records() -> None:
     """Python callers get the same checks as files."""
     program, _ = small_program()
@@ -176,3 +187,28 @@ def test_deployment_loads_little(tmp_path: Any) -> None:
     child = subprocess.run(command, capture_output=True, env=env)
     assert child.returncode == 0, child.stderr.decode()
     assert child.stdout == program.run(x)[0].tobytes()
+
+
+@pytest.mark.skipif(core is None, reason="NumPy is interrupted between instructions")
+def test_a_long_run_can_be_interrupted() -> None:
+    """Ctrl-C ends a program of several seconds within one, though it is a single call of C++."""
+    script = (
+        "import signal, sys, threading, time, numpy as np\n"
+        "from qgrad.program import InputSpec, Instruction, Program, Value\n"
+        "names = ['x', *(f'v{i}' for i in range(3000))]\n"
+        "gelu = {'fn': 'gelu'}\n"
+        "steps = [Instruction('unary', (a,), b, gelu) for a, b in zip(names, names[1:])]\n"
+        "values = {name: Value(name, 'float32') for name in names[1:]}\n"
+        "p = Program([InputSpec('x', 'float32', (None,))], [names[-1]], values, steps, {})\n"
+        "p.run(np.zeros(1, np.float32))\n"
+        "threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()\n"
+        "start = time.perf_counter()\n"
+        "try:\n"
+        "    p.run(np.zeros(2_000_000, np.float32))\n"
+        "except KeyboardInterrupt:\n"
+        "    print(time.perf_counter() - start)\n"
+    )
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    child = subprocess.run([sys.executable, "-c", script], capture_output=True, env=env, text=True)
+    assert child.returncode == 0, child.stderr
+    assert 0.2 < float(child.stdout) < 1.3
