@@ -67,6 +67,8 @@ class Operators(Variable):
     __and__ = _binary(ops.bitwise_and)
     __or__ = _binary(ops.bitwise_or)
     __xor__ = _binary(ops.bitwise_xor)
+    __lshift__ = _binary(ops.bitwise_left_shift)
+    __rshift__ = _binary(ops.bitwise_right_shift)
 
     __radd__ = _reflected(ops.add)
     __rsub__ = _reflected(ops.sub)
@@ -79,6 +81,8 @@ class Operators(Variable):
     __rand__ = _reflected(ops.bitwise_and)
     __ror__ = _reflected(ops.bitwise_or)
     __rxor__ = _reflected(ops.bitwise_xor)
+    __rlshift__ = _reflected(ops.bitwise_left_shift)
+    __rrshift__ = _reflected(ops.bitwise_right_shift)
 
     __iadd__ = _augmented(ops.add)
     __isub__ = _augmented(ops.sub)
@@ -90,6 +94,8 @@ class Operators(Variable):
     __iand__ = _augmented(ops.bitwise_and)
     __ior__ = _augmented(ops.bitwise_or)
     __ixor__ = _augmented(ops.bitwise_xor)
+    __ilshift__ = _augmented(ops.bitwise_left_shift)
+    __irshift__ = _augmented(ops.bitwise_right_shift)
 
     __eq__ = _binary(ops.eq)
     __ne__ = _binary(ops.ne)
@@ -106,6 +112,9 @@ class Operators(Variable):
 
     def __pos__(self) -> Any:
         return self
+
+    def __reversed__(self) -> Any:
+        return ops.flip(self, 0) if self._data.ndim else self
 
     def __getitem__(self, index: Any) -> Any:
         return ops.getitem(self, as_index(index))

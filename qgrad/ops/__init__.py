@@ -68,8 +68,10 @@ from qgrad.ops.cast import cast
 from qgrad.ops.columns import col2im, im2col
 from qgrad.ops.comparison import (
     bitwise_and,
+    bitwise_left_shift,
     bitwise_not,
     bitwise_or,
+    bitwise_right_shift,
     bitwise_xor,
     eq,
     ge,
@@ -163,6 +165,7 @@ from qgrad.ops.indexing import (
 )
 from qgrad.ops.loss import binary_cross_entropy
 from qgrad.ops.matmul import linear, linear_shape_error, matmul
+from qgrad.ops.norm import vector_norm
 from qgrad.ops.normalization import batch_norm, batch_norm_affine, layer_norm
 from qgrad.ops.op import Op, op, register_handler, registry
 from qgrad.ops.pad import pad, pad_transpose
@@ -179,7 +182,17 @@ from qgrad.ops.pool import (
 )
 from qgrad.ops.promotion import get_default_dtype, set_default_dtype
 from qgrad.ops.quantize import fake_quantize, straight_through
-from qgrad.ops.rearrange import diag, fold_windows, masked_select, nonzero, roll, t, tile, unfold
+from qgrad.ops.rearrange import (
+    argwhere,
+    diag,
+    fold_windows,
+    masked_select,
+    nonzero,
+    roll,
+    t,
+    tile,
+    unfold,
+)
 from qgrad.ops.reduction import (
     all,
     amax,
@@ -245,6 +258,7 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
+    "argwhere",
     "asin",
     "asinh",
     "atan",
@@ -256,8 +270,10 @@ __all__ = [
     "batch_norm_affine",
     "binary_cross_entropy",
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "bmm",
     "broadcast_to",
@@ -462,6 +478,7 @@ __all__ = [
     "unsqueeze",
     "var",
     "var_mean",
+    "vector_norm",
     "where",
     "xlogy",
     "zeros_like",

@@ -232,12 +232,12 @@ def maximum(input: Value, other: Value) -> Value:
 
 @maximum.rule("input")
 def maximum_dinput(g: Value, input: Value, other: Value) -> Value:
-    return _share(g, input > other, input == other)
+    return _share(g, input < other, input == other)
 
 
 @maximum.rule("other")
 def maximum_dother(g: Value, input: Value, other: Value) -> Value:
-    return _share(g, input < other, input == other)
+    return _share(g, input > other, input == other)
 
 
 @op(onnx="Min", broadcasts=True)
@@ -248,16 +248,16 @@ def minimum(input: Value, other: Value) -> Value:
 
 @minimum.rule("input")
 def minimum_dinput(g: Value, input: Value, other: Value) -> Value:
-    return _share(g, input < other, input == other)
+    return _share(g, input > other, input == other)
 
 
 @minimum.rule("other")
 def minimum_dother(g: Value, input: Value, other: Value) -> Value:
-    return _share(g, input > other, input == other)
+    return _share(g, input < other, input == other)
 
 
-def _share(g: Value, wins: Value, ties: Value) -> Value:
-    return where(ties, g * 0.5, where(wins, g, 0.0))
+def _share(g: Value, loses: Value, ties: Value) -> Value:
+    return where(ties, g * 0.5, where(loses, 0.0, g))
 
 
 @op(onnx="Clip", broadcasts=True)

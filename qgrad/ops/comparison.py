@@ -1,4 +1,4 @@
-"""Comparisons and logic: bool results, no gradients."""
+"""Comparisons, logic and bits: no gradients."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from qgrad.ops.op import Value, op
 
 __all__ = [
     "bitwise_and",
+    "bitwise_left_shift",
     "bitwise_not",
     "bitwise_or",
+    "bitwise_right_shift",
     "bitwise_xor",
     "eq",
     "ge",
@@ -93,6 +95,18 @@ def bitwise_or(input: Value, other: Value) -> Value:
 def bitwise_xor(input: Value, other: Value) -> Value:
     """The bits set in exactly one."""
     return np.bitwise_xor(input, other)
+
+
+@op(broadcasts=True)
+def bitwise_left_shift(input: Value, other: Value) -> Value:
+    """The bits moved up by `other` places: input * 2**other."""
+    return np.left_shift(input, other)
+
+
+@op(broadcasts=True)
+def bitwise_right_shift(input: Value, other: Value) -> Value:
+    """The bits moved down by `other` places: floor(input / 2**other)."""
+    return np.right_shift(input, other)
 
 
 @op(in_place=True)

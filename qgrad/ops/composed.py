@@ -11,11 +11,12 @@ import numpy as np
 from qgrad.dtypes import bool_
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import maximum, minimum
-from qgrad.ops.elementwise import abs, sqrt
+from qgrad.ops.elementwise import abs, zeros_like
 from qgrad.ops.indexing import gather, getitem
 from qgrad.ops.matmul import matmul
+from qgrad.ops.norm import vector_norm
 from qgrad.ops.op import Value
-from qgrad.ops.reduction import Dims, amax, amin, argmax, argmin, argsort, mean, sum, var
+from qgrad.ops.reduction import Dims, amax, amin, argmax, argmin, argsort, mean, var
 from qgrad.ops.shape import along, expand, normalize_dim, reshape, squeeze, unsqueeze
 
 __all__ = [
@@ -234,22 +235,22 @@ def addmm(input: Value, mat1: Value, mat2: Value, beta: float = 1, alpha: float 
     product = mm(mat1, mat2)
     if alpha != 1:
         product = product * alpha
+    if beta == 0:  # what input holds does not matter then, not even NaN
+        return product + zeros_like(input)
     return product + (input if beta == 1 else input * beta)
 
 
-def norm(input: Value, p: float | str = "fro", dim: Dims = None, keepdim: bool = False) -> Value:
-    """The p-norm of the elements over `dim`, or over all."""
-    if p in ("fro", 2):
-        return sqrt(sum(input * input, dim, keepdim))
-    if not isinstance(p, (int, float)):
-        raise ValueError(f"norm: p must be a number or 'fro', got {p!r}")
-    if p == 1:
-        return sum(abs(input), dim, keepdim)
-    if math.isinf(p):
-        return (amax if p > 0 else amin)(abs(input), dim, keepdim)
-    if p == 0:
-        return sum((input != 0) * 1.0, dim, keepdim)
-    return sum(abs(input) ** p, dim, keepdim) ** (1.0 / p)
+def norm(
+    input: Value,
+    p: float | str | None = "fro",
+    dim: Dims = None,
+    keepdim: bool = False,
+    dtype: Any = None,
+) -> Value:
+    """The p-norm of the elements over `dim`, or over all; 0 where they are, with gradient 0."""
+    if isinstance(p, str) and p != "fro":
+        raise ValueError(f"norm: p must be a number or 'fro', got {p!r}; see qgrad.linalg.norm")
+    return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype)
 
 
 def isclose(
@@ -283,7 +284,13 @@ def equal(input: Value, other: Value) -> bool:
 
 
 def var_mean(
-    input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = False
+    input: Value,
+    dim: Dims = None,
+    correction: float = 1,
+    keepdim: bool = False,
+    unbiased: bool | None = None,
 ) -> tuple[Value, Value]:
-    """(variance, mean) over `dim`, or over all."""
+    """(variance, mean) over `dim`, or over all; `unbiased` is a former name of `correction`."""
+    if unbiased is not None:
+        correction = int(unbiased)
     return var(input, dim, correction, keepdim), mean(input, dim, keepdim)

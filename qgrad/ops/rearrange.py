@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from qgrad.errors import ShapeError
-from qgrad.ops.composed import repeat
+from qgrad.ops.composed import repeat, unbind
 from qgrad.ops.indexing import diagonal as diagonal_of
 from qgrad.ops.indexing import getitem, put_diagonal
 from qgrad.ops.op import Value, op
-from qgrad.ops.shape import expand, normalize_dim, transpose
+from qgrad.ops.shape import expand, identity, normalize_dim, reshape, transpose
 
 __all__ = [
+    "argwhere",
     "diag",
     "fold_windows",
     "masked_select",
@@ -96,9 +97,19 @@ def fold_windows_dinput(g: Value, input_shape: tuple[int, ...], dimension: int, 
 
 
 @op(onnx="NonZero")
-def nonzero(input: Value) -> Value:
+def argwhere(input: Value) -> Value:
     """The indices of the elements that are not 0, one row for each."""
     return np.argwhere(input)
+
+
+def nonzero(input: Value, *, as_tuple: bool = False) -> Any:
+    """The indices of the elements that are not 0: a row for each, or a tuple of one tensor a dim.
+
+    The tuple is an index: x[x.nonzero(as_tuple=True)] are the elements.
+    """
+    if not as_tuple:
+        return argwhere(input)
+    return unbind(argwhere(input if input.ndim else reshape(input, (1,))), 1)
 
 
 def tile(input: Value, *dims: Any) -> Value:
@@ -111,7 +122,7 @@ def t(input: Value) -> Value:
     """A matrix transposed; a vector or number itself."""
     if input.ndim > 2:
         raise ShapeError(f"t: needs at most 2 dims, got {list(input.shape)}; use transpose")
-    return transpose(input, 0, 1)
+    return transpose(input, 0, 1) if input.ndim == 2 else identity(input)
 
 
 def diag(input: Value, diagonal: int = 0) -> Value:

@@ -58,11 +58,12 @@ def keepdim_shape(shape: Sequence[int], dims: Dims) -> tuple[int, ...]:
     return tuple(1 if i in reduced else n for i, n in enumerate(shape))
 
 
-def _count(shape: Sequence[int], dims: Dims) -> int:
+def count(shape: Sequence[int], dims: Dims) -> int:
+    """How many elements a reduction over `dims` takes together."""
     return math.prod(shape[i] for i in normalize_dims(dims, len(shape)))
 
 
-def _spread(g: Value, shape: Sequence[int], dims: Dims) -> Value:
+def spread(g: Value, shape: Sequence[int], dims: Dims) -> Value:
     """The gradient of a reduction back in the shape of its input."""
     if dims is None:  # g is 0-d, or has as many dims of length 1
         return repeat_one(g, tuple(shape)) if isinstance(g, np.ndarray) else expand(g, tuple(shape))
@@ -83,7 +84,7 @@ def sum(input: Value, dim: Dims = None, keepdim: bool = False, dtype: Any = None
 
 @sum.rule("input")
 def sum_dinput(g: Value, input_shape: tuple[int, ...], dim: Dims) -> Value:
-    return _spread(g, input_shape, dim)
+    return spread(g, input_shape, dim)
 
 
 @op()
@@ -112,12 +113,12 @@ def mean(input: Value, dim: Dims = None, keepdim: bool = False, dtype: Any = Non
     if is_float32(input):
         return kernels.reduce_f32("mean", input, axes, keepdim)
     total = _add(input, axis=axes, keepdims=keepdim)
-    return total / input.dtype.type(_count(input.shape, dim))
+    return total / input.dtype.type(count(input.shape, dim))
 
 
 @mean.rule("input")
 def mean_dinput(g: Value, input_shape: tuple[int, ...], dim: Dims) -> Value:
-    return _spread(g / max(_count(input_shape, dim), 1), input_shape, dim)
+    return spread(g / max(count(input_shape, dim), 1), input_shape, dim)
 
 
 @op()
@@ -127,17 +128,17 @@ def var(input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = F
         raise DTypeError(f"var: the variance of {input.dtype} is not an integer; use x.float()")
     axes = normalize_dims(dim, input.ndim)
     wide = input.astype(np.float64)
-    centred = wide - _add(wide, axis=axes, keepdims=True) / _count(input.shape, dim)
+    centred = wide - _add(wide, axis=axes, keepdims=True) / count(input.shape, dim)
     total = _add(centred * centred, axis=axes, keepdims=keepdim)
-    freedom = np.float64(max(_count(input.shape, dim) - correction, 0))
+    freedom = np.float64(max(count(input.shape, dim) - correction, 0))
     return np.asarray(total / freedom).astype(input.dtype)
 
 
 @var.rule("input")
 def var_dinput(g: Value, input: Value, dim: Dims, correction: float) -> Value:
-    freedom = _count(input.shape, dim) - correction
+    freedom = count(input.shape, dim) - correction
     centred = input - mean(input, dim, True)
-    return _spread(g, input.shape, dim) * (centred * (2 / freedom if freedom > 0 else math.nan))
+    return spread(g, input.shape, dim) * (centred * (2 / freedom if freedom > 0 else math.inf))
 
 
 @op()
@@ -148,9 +149,9 @@ def std(input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = F
 
 @std.rule("input")
 def std_dinput(g: Value, input: Value, dim: Dims, correction: float, y: Value) -> Value:
-    freedom = _count(input.shape, dim) - correction
+    freedom = count(input.shape, dim) - correction
     slope = where(y == 0, 0.0, g / (where(y == 0, 1.0, y) * max(freedom, 0)))
-    return _spread(slope, input.shape, dim) * (input - mean(input, dim, True))
+    return spread(slope, input.shape, dim) * (input - mean(input, dim, True))
 
 
 @op(onnx="ReduceMax")
@@ -161,7 +162,7 @@ def amax(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
 
 @amax.rule("input")
 def amax_dinput(g: Value, input: Value, dim: Dims, y: Value) -> Value:
-    return _to_ties(g, input, dim, y)
+    return share_among_ties(g, input, dim, y)
 
 
 @op(onnx="ReduceMin")
@@ -172,19 +173,20 @@ def amin(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
 
 @amin.rule("input")
 def amin_dinput(g: Value, input: Value, dim: Dims, y: Value) -> Value:
-    return _to_ties(g, input, dim, y)
+    return share_among_ties(g, input, dim, y)
 
 
 def _nonempty(input: Value, dim: Dims, name: str) -> tuple[int, ...]:
     axes = normalize_dims(dim, input.ndim)
-    if _count(input.shape, dim) == 0:
+    if count(input.shape, dim) == 0:
         raise ValueError(f"{name}: no elements over dim {dim} of shape {input.shape}")
     return axes
 
 
-def _to_ties(g: Value, input: Value, dim: Dims, y: Value) -> Value:
-    ties = input == _spread(y, input.shape, dim)
-    return where(ties, _spread(g, input.shape, dim) / sum(ties, dim, True), 0.0)
+def share_among_ties(g: Value, input: Value, dim: Dims, y: Value) -> Value:
+    """The gradient of an extreme `y` over `dim`, in equal parts to the elements that equal it."""
+    ties = input == spread(y, input.shape, dim)
+    return where(ties, spread(g, input.shape, dim) / sum(ties, dim, True), 0.0)
 
 
 @op(onnx="ReduceProd")
@@ -204,14 +206,14 @@ def prod_dinput(g: Value, input: Value, dim: int | None) -> Value:
         return reshape(prod_dinput(reshape(g, (1,)), reshape(input, (-1,)), 0), input.shape)
     axis = normalize_dim(dim, input.ndim)
     others = products_before(input, axis) * flip(products_before(flip(input, axis), axis), axis)
-    return _spread(g, input.shape, dim) * others
+    return spread(g, input.shape, dim) * others
 
 
 @op(floating=True, onnx="ReduceLogSumExp")
 def logsumexp(input: Value, dim: Dims, keepdim: bool = False) -> Value:
     """log(sum(exp(input))) over `dim`, without overflow."""
     axes = normalize_dims(dim, input.ndim)
-    if _count(input.shape, dim) == 0:
+    if count(input.shape, dim) == 0:
         return np.log(_add(input, axis=axes, keepdims=keepdim))  # of 0: -inf
     top = _largest(input, axis=axes, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
@@ -222,19 +224,26 @@ def logsumexp(input: Value, dim: Dims, keepdim: bool = False) -> Value:
 
 @logsumexp.rule("input")
 def logsumexp_dinput(g: Value, input: Value, dim: Dims, y: Value) -> Value:
-    return _spread(g, input.shape, dim) * exp(input - _spread(y, input.shape, dim))
+    return spread(g, input.shape, dim) * exp(input - spread(y, input.shape, dim))
 
 
 @op()
 def any(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
-    """Whether one element over `dim` is nonzero."""
-    return _or(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
+    """Whether one element over `dim` is nonzero; the answer for uint8 is uint8, as in PyTorch."""
+    return _logical(_or, input, dim, keepdim)
 
 
 @op()
 def all(input: Value, dim: Dims = None, keepdim: bool = False) -> Value:
-    """Whether every element over `dim` is nonzero."""
-    return _and(input, axis=normalize_dims(dim, input.ndim), keepdims=keepdim)
+    """Whether every element over `dim` is nonzero; the answer for uint8 is uint8, as in PyTorch."""
+    return _logical(_and, input, dim, keepdim)
+
+
+def _logical(reduce: Any, input: Value, dim: Dims, keepdim: bool) -> Value:
+    # No dims at all, (), mean none here, and all of them in other reductions.
+    axes = () if dim == () or dim == [] else normalize_dims(dim, input.ndim)
+    y = reduce(input, axis=axes, keepdims=keepdim)
+    return y.astype(np.uint8) if input.dtype == np.uint8 else y
 
 
 @op(onnx="ArgMax")

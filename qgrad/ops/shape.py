@@ -35,6 +35,8 @@ __all__ = [
 def normalize_dim(dim: int, ndim: int) -> int:
     """`dim` counted from the front; a 0-d array has the dims 0 and -1, as in PyTorch."""
     bound = ndim or 1
+    if dim.__class__ is bool:
+        raise TypeError(f"dim must be an integer, got {dim}")
     if not -bound <= dim < bound:
         raise IndexError(f"dim {dim} is out of range [{-bound}, {bound - 1}] for {ndim} dims")
     return index(dim) % bound
@@ -49,7 +51,7 @@ def normalize_dims(dims: Any, ndim: int) -> tuple[int, ...]:
         if len(set(result)) != len(result):
             raise ValueError(f"dims {tuple(dims)} name one dim twice")
     else:
-        result = (normalize_dim(index(dims), ndim),)
+        result = (normalize_dim(dims if dims.__class__ is bool else index(dims), ndim),)
     return result if ndim else ()
 
 

@@ -157,6 +157,14 @@ def bitwise(d: Draw) -> Call:
     return Call((x, y), {}, getattr(np, d.name)(x, y))
 
 
+@calls_of("bitwise_left_shift", "bitwise_right_shift")
+def shift(d: Draw) -> Call:
+    """Integers, moved by arrays or numbers."""
+    shape = d.shape()
+    x, y = d.ints(shape, -9, 9), d.one_of(2, d.ints(shape, 0, 4))
+    return Call((x, y), {}, getattr(np, d.name.removeprefix("bitwise_"))(x, y))
+
+
 @calls_of("bitwise_not")
 def bitwise_not(d: Draw) -> Call:
     """Integers or bools."""

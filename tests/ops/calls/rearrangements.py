@@ -50,8 +50,8 @@ def fold_windows(d: Draw) -> Call:
     return Call((windows, x.shape, dim, step), {}, expected)
 
 
-@calls_of("nonzero")
-def nonzero(d: Draw) -> Call:
+@calls_of("argwhere")
+def argwhere(d: Draw) -> Call:
     """Numbers or bools."""
     x = d.any_array()
     x = x > 0 if d.bool() else np.where(x > 0, x, 0)

@@ -141,3 +141,18 @@ def dropout(d: Draw) -> Call:
     """The mask is the same for every call of a test, which seeds the generator."""
     x, training = d.any_array(), d.bool()
     return Call((x, 0.3, training), {}, UNKNOWN if training else x)
+
+
+@calls_of("vector_norm")
+def vector_norm(d: Draw) -> Call:
+    """Orders of every kind; a norm of zeros has gradient 0."""
+    x = d.any_array(0.3, 2, min_size=1) * np.where(d.bool(), 1, -1)
+    order, dims, keepdim = d.one_of(0, 0.5, 1, 2, 3, np.inf, -np.inf, -1), d.dims(x.ndim), d.bool()
+    size, how = np.abs(x), {"axis": dims, "keepdims": keepdim}
+    if np.isinf(order):
+        expected = np.max(size, **how) if order > 0 else np.min(size, **how)
+    elif order == 0:
+        expected = np.sum(size != 0, **how).astype(float)
+    else:
+        expected = np.sum(size**order, **how) ** (1 / order)
+    return Call((x, order, dims, keepdim), {}, expected)
