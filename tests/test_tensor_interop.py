@@ -90,7 +90,7 @@ def test_dlpack_protocol() -> None:
         def __dlpack__(self, **options: Any) -> Any:
             raise RuntimeError("Unsupported dtype in DLTensor.")
 
-    with pytest.raises(DTypeError, match="from_dlpack: Unsupported dtype.*float32"):
+    with pytest.raises(DTypeError, match=r"from_dlpack: Unsupported dtype.*float32"):
         qgrad.from_dlpack(Strange())
     with pytest.raises(DTypeError, match="complex128"):
         qgrad.from_dlpack(np.ones(2, complex))

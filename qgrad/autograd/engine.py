@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from qgrad.autograd.mode import recording
-from qgrad.autograd.variable import Hooks, Join, Node, Variable, bump
+from qgrad.autograd.variable import Hooks, Join, Node, Variable, bump, version
 from qgrad.boxing import box
 from qgrad.errors import ShapeError
 from qgrad.ops.cast import cast as change_dtype
@@ -187,11 +187,11 @@ def arrays(node: Node) -> list[Any]:
     if node.saved is None:
         raise freed(node.op.name)
     if node.cell is not None and node.cell[0]:
-        raise modified(node, None)
+        raise changed_in_place(node, "its output", node.shape)
     return [
         (value._data if value._cell is None else checked(node, value)._data)
         if isinstance(value, Variable)
-        else raw_items(value)
+        else raw_items(checked_items(node, value))
         if value.__class__ is tuple or value.__class__ is list
         else value
         for value in node.saved
@@ -202,10 +202,17 @@ def tensors(node: Node) -> list[Any]:
     """The saved values for the rules, with tensors that continue the graph."""
     if node.saved is None:
         raise freed(node.op.name)
-    values = [checked(node, v) if isinstance(v, Variable) else v for v in node.saved]
+    values = [
+        checked(node, value)
+        if isinstance(value, Variable)
+        else checked_items(node, value)
+        if value.__class__ is tuple or value.__class__ is list
+        else value
+        for value in node.saved
+    ]
     if node.cell is not None:
         if node.cell[0]:
-            raise modified(node, None)
+            raise changed_in_place(node, "its output", node.shape)
         i = len(values) - 1 - node.plan.keeps_extras
         values[i] = reattach(node, values[i])
     return values
@@ -214,11 +221,32 @@ def tensors(node: Node) -> list[Any]:
 def checked(node: Node, value: Variable) -> Variable:
     """`value`, if it is as it was when `node` saved it."""
     if value._cell is not None:
-        assert node.saved is not None
-        i = next(i for i, saved in enumerate(node.saved) if saved is value)
+        i = place_of(node, value)
         if value._cell[0] != (0 if node.versions is None else node.versions[i]):
-            raise modified(node, value)
+            raise changed_in_place(node, argument(node, i), value._data.shape)
     return value
+
+
+def checked_items(node: Node, values: Any) -> Any:
+    """A list or tuple of arguments, if the tensors in it are as they were."""
+    if any(isinstance(v, Variable) and v._cell is not None for v in values):
+        i = place_of(node, values)
+        before = [0] * len(values) if node.versions is None else node.versions[i]
+        for value, count in zip(values, before, strict=True):
+            if isinstance(value, Variable) and version(value) != count:
+                raise changed_in_place(node, argument(node, i), value._data.shape)
+    return values
+
+
+def place_of(node: Node, value: Any) -> int:
+    """Where `node` has saved `value`."""
+    assert node.saved is not None
+    return next(i for i, saved in enumerate(node.saved) if saved is value)
+
+
+def argument(node: Node, i: int) -> str:
+    """The argument that is the saved value `i`, in words."""
+    return f"its argument {node.op.params[node.plan.keep[i]]!r}"
 
 
 def freed(name: str) -> RuntimeError:
@@ -241,17 +269,6 @@ def reattach(node: Node, output: Any) -> Any:
     tensor = box(output)
     tensor._node, tensor._requires_grad, tensor._cell = node, True, node.cell
     return tensor
-
-
-def modified(node: Node, value: Variable | None) -> RuntimeError:
-    """The error for a value (None: the output) that was changed in place after it was saved."""
-    if value is None:
-        what, shape = "its output", node.shape
-    else:
-        assert node.saved is not None
-        i = next(i for i, saved in enumerate(node.saved) if saved is value)
-        what, shape = f"its argument {node.op.params[node.plan.keep[i]]!r}", value._data.shape
-    return changed_in_place(node, what, shape)
 
 
 def changed_in_place(node: Node, what: str, shape: Sequence[int]) -> RuntimeError:

@@ -16,7 +16,7 @@ from qgrad.autograd.record import make, needs_grad, record
 from qgrad.autograd.variable import INFERENCE, Variable, bump, set_history
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import add, div, mul, sub
-from qgrad.ops.indexing import setitem
+from qgrad.ops.indexing import put, setitem
 from qgrad.ops.op import Op, Value, describe, op
 
 __all__ = ["assign", "change", "check_leaf", "overwrite", "rebase"]
@@ -93,7 +93,7 @@ def assign(tensor: Any, index: Any, value: Any) -> None:
         check_leaf(tensor, "setitem")
     raw = _raw(value)
     try:
-        tensor._data[_raw(index)] = raw
+        put(tensor._data, _raw(index), raw)
     except (ValueError, IndexError, TypeError) as error:
         if not tensor._data.flags.writeable:
             raise _read_only(tensor, "setitem") from error

@@ -77,6 +77,7 @@ def run_on_tensors(op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
             arrays.append(a._data)
         elif a.__class__ is tuple or a.__class__ is list:
             if any(isinstance(item, Variable) for item in a):
+                counted = True
                 if needs_grad(a):
                     mask |= bit
                 a = raw_items(a)
@@ -164,7 +165,9 @@ def record(
     return tensor
 
 
-def _version_to_save(value: Any, op: Op) -> int:
+def _version_to_save(value: Any, op: Op) -> Any:
+    if value.__class__ is tuple or value.__class__ is list:
+        return [_version_to_save(item, op) for item in value]
     if not isinstance(value, Variable):
         return 0
     check_savable(value, op.name)

@@ -120,7 +120,8 @@ class Node:
     edges:     for each rule its target: the node that made the argument, or the leaf itself
                (a list of those for an argument that is a list of tensors)
     saved:     values kept for the rules, laid out by `plan`; None after backward has freed them
-    versions:  versions of the saved tensors when they were saved; None if all were 0
+    versions:  versions of the saved tensors when they were saved, in a list for a list of tensors;
+               None if all were 0
     cell:      version counter of the output, if the output is among the saved values
     """
 
@@ -143,7 +144,7 @@ class Node:
     plan: Plan
     edges: list[Any]
     saved: list[Any] | None
-    versions: list[int] | None
+    versions: list[Any] | None
     cell: list[int] | None
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

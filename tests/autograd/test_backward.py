@@ -256,12 +256,67 @@ def test_backward_twice() -> None:
     assert x.grad.tolist() == [8, 12]
 
 
+def test_paths_that_were_freed() -> None:
+    """A freed part of the graph is an error if it leads to an input, and no matter if not."""
+    x, w = leaf(1, 2), leaf(3, 4)
+    hidden = x * x
+    hidden.sum().backward()
+    y = (hidden * w).sum()
+    assert grad(y, w, retain_graph=True)[0].tolist() == [1, 4]
+    with pytest.raises(RuntimeError, match="the graph of mul was freed"):
+        grad(y, (x, w))
+
+
+def test_what_keeps_only_numbers_is_not_freed() -> None:
+    """Sums, reshapes and concatenations keep dims and shapes, and work again."""
+    x = leaf(1, 2)
+    y = qgrad.cat([x.reshape(2, 1), (x + 1).reshape(2, 1)]).transpose(0, 1).sum(dim=1).mean()
+    for count in (1, 2):
+        y.backward()
+        assert x.grad.tolist() == [2 * count, 2 * count]
+
+
+def test_grad_in_batches() -> None:
+    """is_grads_batched: a row of the result for each row of the given gradients."""
+    x, w = leaf(1, 2), leaf(3, 4)
+    weights = qgrad.tensor([[1.0, 0.0], [0.0, 1.0], [2.0, 3.0]])
+    y = x * x * w
+    gx, gw = grad(y, (x, w), weights, is_grads_batched=True)
+    assert gx.tolist() == [[6, 0], [0, 16], [12, 48]]
+    assert gw.tolist() == [[1, 0], [0, 4], [2, 12]]
+    z = x * 2
+    assert grad(z, (x, w), weights, is_grads_batched=True, allow_unused=True)[1] is None
+    with pytest.raises(ShapeError, match="one length"):
+        grad((y, y), x, (weights, weights[:2]), is_grads_batched=True)
+
+
+def test_results_are_nobody_elses() -> None:
+    """Gradients of one value asked for twice, and the given gradient, are different arrays."""
+    x, w = leaf(1, 2), leaf(3, 4)
+    a, start = x * 1, qgrad.ones(2)
+    results = [*grad(a + w, (a, a, w, w), start), start]
+    for i, one in enumerate(results):
+        one.fill_(i)
+    assert [one.tolist() for one in results] == [[i, i] for i in range(5)]
+
+
 @pytest.mark.parametrize(
     ("wrong", "text"),
     [
+        (lambda x: grad(3.0, x), "grad: outputs: a float is no tensor"),
+        (lambda x: grad(x.sum(), [x, None]), "grad: inputs: a NoneType is no tensor"),
+        (lambda x: x.sum().backward(inputs=[]), "backward: inputs is empty"),
+        (lambda x: grad(x.sum(), x, only_inputs=False), "only_inputs must be True"),
+        (
+            lambda x: grad(x.sum(), x, allow_unused=False, materialize_grads=True),
+            "materialize_grads=True needs allow_unused",
+        ),
         (lambda x: (x * x).backward(), r"starts from a scalar, this tensor has shape \[2\]"),
         (lambda x: x.detach().sum().backward(), "does not require grad and has no history"),
-        (lambda x: (x * x).backward(qgrad.ones(3)), r"the gradient has shape \[3\], the tensor"),
+        (
+            lambda x: (x * x).backward(qgrad.ones(3)),
+            r"the tensor \(the result of mul\) \[2\]",
+        ),
         (lambda x: grad(x.sum(), qgrad.ones(1)), "input 0 does not require grad"),
         (lambda x: autograd.backward([x, x], [None]), "2 tensors, but 1 gradients"),
         (lambda x: x.long().requires_grad_(), "only floating-point tensors"),
@@ -274,7 +329,8 @@ def test_backward_twice() -> None:
 )
 def test_errors_say_what_to_do(wrong: Any, text: str) -> None:
     """Each mistake names the function, the value and the way out."""
-    with pytest.raises((RuntimeError, ShapeError, DTypeError, ValueError), match=text) as raised:
+    errors = (RuntimeError, ShapeError, DTypeError, ValueError, TypeError)
+    with pytest.raises(errors, match=text) as raised:
         wrong(leaf(1, 2))
     assert len(str(raised.value)) < 600
 

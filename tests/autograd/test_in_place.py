@@ -76,6 +76,18 @@ def test_a_changed_saved_output_is_noticed() -> None:
         y.sum().backward()
 
 
+def test_changed_indices_are_noticed() -> None:
+    """Tensors in a tuple of arguments are looked at, too, in every order of derivatives."""
+    for create_graph in (False, True):
+        for late in (False, True):
+            w, rows = qgrad.ones(3, 3, requires_grad=True), qgrad.tensor([0, 1])
+            rows.add_(0)  # counted from before
+            y = w[rows, :, None] if late else w[:, rows]
+            rows.add_(1)
+            with pytest.raises(RuntimeError, match=r"getitem: its argument 'index' \(sh"):
+                y.sum().backward(create_graph=create_graph)
+
+
 def test_changes_of_what_is_not_saved_are_fine() -> None:
     """Adding keeps nothing, so what was added may change."""
     w = leaf(1, 2)
