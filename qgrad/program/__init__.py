@@ -2,7 +2,8 @@
 
 records   Value, InputSpec, Instruction
 fields    checks of attributes
-kind      the table of kinds; one block each in `integer`, `floating`, `movement`
+kind      the table of kinds; one block each in `integer`, `pooling`, `products`,
+          `floating` and `movement`
 guards    comparisons of sizes that a call must meet
 build     checks a whole program; `plan` and `arena` give every value its shape and place
 program   Program;  `file` saves and loads it, `table` prints it

@@ -16,7 +16,7 @@ import numpy as np
 from ..dtypes import quint8
 from ..errors import ModelFormatError, QParamError, ShapeError
 from ..qparams import QParams
-from . import floating, integer, movement  # noqa: F401  (they fill KINDS)
+from . import floating, integer, movement, pooling, products  # noqa: F401  (they fill KINDS)
 from .fields import MAX_RANK, Fault, references, shown
 from .kind import KINDS, Array, Kind, Step
 from .records import DTYPES, LAYOUTS, Env, InputSpec, Instruction, Shape, Value

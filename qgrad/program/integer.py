@@ -20,7 +20,6 @@ from .kind import (
     Attrs,
     Constant,
     Constants,
-    Defaults,
     Kind,
     Step,
     from_row,
@@ -31,26 +30,18 @@ from .kind import (
 )
 from .records import Env, Shape
 from .windows import (
-    AVG_POOL,
-    AVG_POOL_DEFAULTS,
     CONV,
-    MAX_POOL,
-    avg_windows,
     check_conv,
-    check_pool,
     conv_shape,
     convolution,
-    max_windows,
-    pool_shape,
 )
 
 if TYPE_CHECKING:
     from .lowering import Lowering
 
 _MAX_RATIO = 1e30  # of scales; beyond, sums of codes would leave float32
-_MAX_WINDOW = 8_000_000  # codes; beyond, their sum could leave int32
 _CODE = integer(0, 255)
-_CLAMP = {"qmin": _CODE, "qmax": _CODE}
+CLAMP = {"qmin": _CODE, "qmax": _CODE}
 _WEIGHTED = {"weight_scale": Constant("float32", (1,)), "bias": Constant("int32", (1,))}
 
 
@@ -61,7 +52,8 @@ def qparams_of(step: Step, which: int | None = None) -> QParams:
     return found
 
 
-def _check_clamp(step: Step) -> None:
+def check_clamp(step: Step) -> None:
+    """The range of output codes holds the zero point and lies in the output's."""
     qp, low, high = qparams_of(step), step.attrs["qmin"], step.attrs["qmax"]
     if not qp.qmin <= low <= int(qp.zero_point) <= high <= qp.qmax:
         step.malformed(
@@ -83,13 +75,13 @@ def _check_weighted(step: Step) -> None:
     weighted_multiplier(step)
 
 
-def _codes(step: Step) -> tuple[int, int, int]:
+def output_codes(step: Step) -> tuple[int, int, int]:
     """Zero point and bounds of the output codes."""
     return int(qparams_of(step).zero_point), step.attrs["qmin"], step.attrs["qmax"]
 
 
 def _zero_and_codes(step: Step) -> tuple[int, tuple[int, int, int]]:
-    return int(qparams_of(step, 0).zero_point), _codes(step)
+    return int(qparams_of(step, 0).zero_point), output_codes(step)
 
 
 def weighted_multiplier(step: Step) -> NDArray[np.float32]:
@@ -180,12 +172,12 @@ class LinearQ(Kind):
     name = "linear_q"
     inputs = ("uint8",)
     output = "uint8"
-    attrs: ClassVar[Attrs] = _CLAMP
+    attrs: ClassVar[Attrs] = CLAMP
     constants: ClassVar[Constants] = {"weight": Constant("int8", (2,)), **_WEIGHTED}
 
     def check(self, step: Step) -> None:
         """Constants agree and no sum can leave int32."""
-        _check_clamp(step)
+        check_clamp(step)
         _check_weighted(step)
 
     def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
@@ -231,13 +223,13 @@ class ConvQ(Kind):
     name = "conv_q"
     inputs = ("uint8",)
     output = "uint8"
-    attrs: ClassVar[Attrs] = {**CONV, **_CLAMP}
+    attrs: ClassVar[Attrs] = {**CONV, **CLAMP}
     constants: ClassVar[Constants] = {"weight": Constant("int8", (3, 4)), **_WEIGHTED}
     layouts = "cl"
 
     def check(self, step: Step) -> None:
         """Constants and attributes agree and no sum can leave int32."""
-        _check_clamp(step)
+        check_clamp(step)
         check_conv(step, step.constants["weight"].ndim - 2)
         _check_weighted(step)
 
@@ -292,12 +284,12 @@ class AddQ(Kind):
     name = "add_q"
     inputs = ("uint8", "uint8")
     output = "uint8"
-    attrs: ClassVar[Attrs] = _CLAMP
+    attrs: ClassVar[Attrs] = CLAMP
     layouts = "same"
 
     def check(self, step: Step) -> None:
         """The clamp is a range, the scales' ratios are finite."""
-        _check_clamp(step)
+        check_clamp(step)
         sy = float(qparams_of(step).scale)
         ratio = max(float(qparams_of(step, which).scale) / sy for which in (0, 1))
         if ratio > _MAX_RATIO:
@@ -335,105 +327,8 @@ class AddQ(Kind):
             (float(a.scale), int(a.zero_point)),
             (float(b.scale), int(b.zero_point)),
             float(qparams_of(step).scale),
-            _codes(step),
+            output_codes(step),
         )
-
-
-class MaxPoolQ(Kind):
-    """Largest code of each window; rank 3 or 4, channels last."""
-
-    name = "max_pool_q"
-    inputs = ("uint8",)
-    attrs: ClassVar[Attrs] = MAX_POOL
-    layouts = "cl"
-    keeps_qparams = True
-
-    def check(self, step: Step) -> None:
-        """Attributes agree."""
-        check_pool(step)
-
-    def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
-        """By PyTorch's rules."""
-        return pool_shape(max_windows(step, shapes[0]), shapes[0])
-
-    def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
-        """`reference.max_pool_s8`."""
-        x = arrays[0] if arrays[0].ndim == 4 else arrays[0][:, None]
-        windows = max_windows(step, env[step.inputs[0].name])
-        y = reference.max_pool_s8(x, windows.rows, windows.cols)
-        return y.reshape(physical(env[step.output.name], "cl"))
-
-    def lower(self, step: Step, to: Lowering) -> None:
-        """All windows."""
-        x = step.inputs[0]
-        windows = max_windows(step, to.shape(x))
-        places = to.place(x), to.place(step.output)
-        to.executor.max_pool_q(*places, to.images(x), windows.rows, windows.cols)
-
-
-class AvgPoolQ(Kind):
-    """Mean of each window, requantized; adaptive when `output_size` is set (None keeps a size)."""
-
-    name = "avg_pool_q"
-    inputs = ("uint8",)
-    output = "uint8"
-    attrs: ClassVar[Attrs] = {**AVG_POOL, **_CLAMP}
-    defaults: ClassVar[Defaults] = AVG_POOL_DEFAULTS
-    layouts = "cl"
-
-    def check(self, step: Step) -> None:
-        """Attributes agree, the scales' ratio is finite."""
-        _check_clamp(step)
-        check_avg_pool(step)
-        qparams.multiplier(qparams_of(step, 0).scale, np.float32(1), qparams_of(step).scale)
-
-    def shape(self, step: Step, shapes: Sequence[Shape], env: Env) -> Shape:
-        """By PyTorch's rules; the sum of a window must fit int32."""
-        windows = avg_windows(step, shapes[0])
-        area = [int((w[:, 1] - w[:, 0]).max(initial=0)) for w in (windows.rows, windows.cols)]
-        if area[0] * area[1] > _MAX_WINDOW:
-            step.misfit(f"a window of {area[0]} x {area[1]} codes can sum to more than int32 holds")
-        return pool_shape(windows, shapes[0])
-
-    def compute(self, step: Step, arrays: Sequence[Array], env: Env) -> Array:
-        """`reference.avg_pool_s8`."""
-        x = arrays[0] if arrays[0].ndim == 4 else arrays[0][:, None]
-        qx, qy = qparams_of(step, 0), qparams_of(step)
-        y = reference.avg_pool_s8(
-            x,
-            *avg_windows(step, env[step.inputs[0].name]),
-            sx=float(qx.scale),
-            zx=int(qx.zero_point),
-            sy=float(qy.scale),
-            zy=int(qy.zero_point),
-            qmin=step.attrs["qmin"],
-            qmax=step.attrs["qmax"],
-        )
-        return y.reshape(physical(env[step.output.name], "cl"))
-
-    def lower(self, step: Step, to: Lowering) -> None:
-        """All windows."""
-        x, qx = step.inputs[0], qparams_of(step, 0)
-        to.executor.avg_pool_q(
-            to.place(x),
-            to.place(step.output),
-            to.images(x),
-            *avg_windows(step, to.shape(x)),
-            float(qx.scale),
-            int(qx.zero_point),
-            float(qparams_of(step).scale),
-            _codes(step),
-        )
-
-
-def check_avg_pool(step: Step) -> None:
-    """Either the window's settings or `output_size` are given."""
-    adaptive = step.attrs["output_size"] is not None
-    for name in ("kernel", "stride", "padding"):
-        if (step.attrs[name] is None) != adaptive:
-            step.malformed("needs either kernel, stride and padding, or output_size")
-    if not adaptive:
-        check_pool(step)
 
 
 class Lut(Kind):

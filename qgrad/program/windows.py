@@ -20,9 +20,11 @@ __all__ = [
     "Convolution",
     "Windows",
     "avg_windows",
+    "check_avg_pool",
     "check_conv",
     "check_pool",
     "conv_shape",
+    "four_axes",
     "max_windows",
     "pool_shape",
 ]
@@ -217,3 +219,18 @@ def pool_shape(windows: Windows, x: Shape) -> Shape:
     """Logical output shape of a pool."""
     out = (len(windows.rows), len(windows.cols))
     return (*x[:2], *out[len(out) - (len(x) - 2) :])
+
+
+def four_axes(x: NDArray[Any]) -> NDArray[Any]:
+    """Rows of rank 3 or 4 with a height, 1 if there was none."""
+    return x if x.ndim == 4 else x[:, :, None]
+
+
+def check_avg_pool(step: Step) -> None:
+    """Either the window's settings or `output_size` are given."""
+    adaptive = step.attrs["output_size"] is not None
+    for name in ("kernel", "stride", "padding"):
+        if (step.attrs[name] is None) != adaptive:
+            step.malformed("needs either kernel, stride and padding, or output_size")
+    if not adaptive:
+        check_pool(step)
