@@ -247,6 +247,8 @@ def _dinput_f32(grad: Any, weight: Any, size: tuple[int, ...], geometry: _Geomet
     if stride == (1, 1) and min(back) >= 0:
         flipped = _transposed_weight(weight, groups)
         return kernels.conv2d_f32(grad, flipped, pads=back, dilation=dilation, groups=groups)
+    if dilation == (1, 1):
+        return _dinput_by_phase(grad, weight, size, geometry)
     return kernels.conv2d_dinput_f32(
         grad,
         weight,
@@ -256,6 +258,41 @@ def _dinput_f32(grad: Any, weight: Any, size: tuple[int, ...], geometry: _Geomet
         dilation=dilation,
         groups=groups,
     )
+
+
+def _dinput_by_phase(grad: Any, weight: Any, size: tuple[int, ...], geometry: _Geometry) -> Any:
+    """Every stride-th pixel sees every stride-th tap: a convolution of stride 1 for each phase."""
+    (kh, kw), (sh, sw), (top, _, left, _), _, groups = geometry
+    dx = np.zeros((len(grad), weight.shape[1] * groups, *size), np.float32)
+    rows = _phases(size[0], kh, sh, top, grad.shape[2])
+    for i, (y, above, below, cut_rows) in enumerate(rows):
+        columns = _phases(size[1], kw, sw, left, grad.shape[3])
+        for j, (x, before, after, cut_columns) in enumerate(columns):
+            taps = weight[:, :, y::sh, x::sw]
+            if taps.size:
+                dx[:, :, i::sh, j::sw] = kernels.conv2d_f32(
+                    grad[:, :, cut_rows, cut_columns],
+                    _transposed_weight(taps, groups),
+                    pads=(above, below, before, after),
+                    groups=groups,
+                )
+    return dx
+
+
+def _phases(
+    size: int, kernel: int, stride: int, pad: int, outputs: int
+) -> list[tuple[int, int, int, slice]]:
+    """For pixels r, r + stride, ... of a row, each r: the first tap that reaches them, and the
+    zeros before and after the gradients, or which of those to leave out."""
+    phases = []
+    for r in range(min(stride, size)):
+        first = (r + pad) % stride
+        taps, pixels = -(-(kernel - first) // stride), -(-(size - r) // stride)
+        before = taps - 1 - (r + pad) // stride
+        after = pixels - outputs - before + taps - 1
+        cut = slice(max(0, -before), outputs + min(0, after))
+        phases.append((first, max(0, before), max(0, after), cut))
+    return phases
 
 
 def _transposed_pads(geometry: _Geometry) -> tuple[int, int, int, int]:

@@ -53,7 +53,7 @@ std::vector<Tap> taps_of(const ConvSpec& spec, ptrdiff_t k_begin, ptrdiff_t dept
 
 WindowsF32 padded_windows(const ConvSpec& spec, const PlanesF32& x, AlignedVector<float>& memory) {
   const bool pointwise = spec.taps() == 1 && spec.stride_h == 1 && spec.stride_w == 1;
-  if (!padded(spec)) {
+  if (!padded(spec) && spec.stride_w == 1) {
     WindowsF32 windows{spec, x};
     if (pointwise) windows.planes.h = 1, windows.planes.w = x.h * x.w;
     return windows;
@@ -65,13 +65,28 @@ WindowsF32 padded_windows(const ConvSpec& spec, const PlanesF32& x, AlignedVecto
   const ptrdiff_t h = x.h + spec.pad_top + spec.pad_bottom;
   const ptrdiff_t w = x.w + spec.pad_left + spec.pad_right;
   if (h > most / w) return {spec, x};
-  memory.assign(static_cast<size_t>(x.batch * x.channels * h * w), 0.0f);
+  const PlanesF32 planes{nullptr, x.batch, x.channels, h, w, x.first, x.count};
+  WindowsF32 windows{without_padding(spec), planes};
+  const ptrdiff_t stride = spec.stride_w;
+  if (stride > 1) windows.part = (w + stride - 1) / stride;
+  const ptrdiff_t row = windows.row();
+  memory.assign(static_cast<size_t>(x.batch * x.channels * h * row), 0.0f);
   for (ptrdiff_t plane = 0; plane < x.batch * x.channels; ++plane) {
     const float* from = x.data + plane * x.h * x.w;
-    float* to = memory.data() + (plane * h + spec.pad_top) * w + spec.pad_left;
-    for (ptrdiff_t y = 0; y < x.h; ++y) copy_few(from + y * x.w, x.w, to + y * w);
+    float* to = memory.data() + (plane * h + spec.pad_top) * row;
+    for (ptrdiff_t y = 0; y < x.h; ++y, from += x.w, to += row) {
+      if (stride == 1) {
+        copy_few(from, x.w, to + spec.pad_left);
+        continue;
+      }
+      for (ptrdiff_t first = 0; first < std::min(stride, x.w); ++first) {
+        float* part = to + windows.column(first + spec.pad_left);
+        for (ptrdiff_t i = first; i < x.w; i += stride) *part++ = from[i];
+      }
+    }
   }
-  return {without_padding(spec), {memory.data(), x.batch, x.channels, h, w, x.first, x.count}};
+  windows.planes.data = memory.data();
+  return windows;
 }
 
 std::vector<PixelRun> pixel_runs(const WindowsF32& x, ptrdiff_t begin, ptrdiff_t count,
@@ -125,11 +140,13 @@ void copy_rows_of(const float* from, const std::vector<ptrdiff_t>& offsets, ptrd
 void im2col_panels(const WindowsF32& x, const std::vector<PixelRun>& runs, const Im2colBlock& block,
                    ptrdiff_t k_begin, ptrdiff_t depth, float* out) {
   const PlanesF32& planes = x.planes;
-  const ptrdiff_t plane = planes.h * planes.w, stride = x.spec.stride_w;
+  const ptrdiff_t row_size = x.row(), plane = planes.h * row_size, stride = x.spec.stride_w;
   const std::vector<Tap> taps = taps_of(x.spec, k_begin, depth);
   std::vector<ptrdiff_t> offsets;
   offsets.reserve(taps.size());
-  for (const Tap& tap : taps) offsets.push_back(tap.channel * plane + tap.y * planes.w + tap.x);
+  for (const Tap& tap : taps) {
+    offsets.push_back(tap.channel * plane + tap.y * row_size + x.column(tap.x));
+  }
   for (const PixelRun& run : runs) {
     const ptrdiff_t first = run.column / block.panel * block.panel;
     const ptrdiff_t width = first + block.panel <= block.columns ? block.panel : block.last_width;
@@ -146,10 +163,10 @@ void im2col_panels(const WindowsF32& x, const std::vector<PixelRun>& runs, const
         copy_clipped(row, planes.w, left + taps[k].x, stride, run.count,
                      to + static_cast<ptrdiff_t>(k) * width);
       }
-    } else if (stride == 1) {
-      copy_rows_of(image + top * planes.w + left, offsets, run.count, width, to);
+    } else if (stride == 1 || x.part != 0) {
+      copy_rows_of(image + top * row_size + run.ox, offsets, run.count, width, to);
     } else {
-      const float* from = image + top * planes.w + left;
+      const float* from = image + top * row_size + left;
       for (size_t k = 0; k < taps.size(); ++k) {
         float* row = to + static_cast<ptrdiff_t>(k) * width;
         for (ptrdiff_t i = 0; i < run.count; ++i) row[i] = from[offsets[k] + i * stride];

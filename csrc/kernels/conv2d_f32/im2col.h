@@ -17,10 +17,18 @@ struct PlanesF32 {
   ptrdiff_t first, count;
 };
 
-// What im2col reads: images and how windows lie in them.
+// What im2col reads: images and how windows lie in them. If `part` is not 0, the columns of a row are
+// parted by the stride, column x at (x % stride_w) * part + x / stride_w, so that what one tap reads
+// for neighbouring outputs lies side by side.
 struct WindowsF32 {
   ConvSpec spec;
   PlanesF32 planes;
+  ptrdiff_t part = 0;
+
+  ptrdiff_t row() const { return part == 0 ? planes.w : part * spec.stride_w; }
+  ptrdiff_t column(ptrdiff_t x) const {
+    return part == 0 ? x : x % spec.stride_w * part + x / spec.stride_w;
+  }
 };
 
 // The same windows over images that hold their zeros, copied to `memory`, so that no window leaves
