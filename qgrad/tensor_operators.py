@@ -126,7 +126,11 @@ class Operators(Variable):
 def as_index(index: Any) -> Any:
     """An index in the form that ops keep: lists of numbers as arrays."""
     if isinstance(index, list):
-        return np.asarray(index)
+        return _list_as_array(index)
     if isinstance(index, tuple):
-        return tuple(np.asarray(i) if isinstance(i, list) else i for i in index)
+        return tuple(_list_as_array(i) if isinstance(i, list) else i for i in index)
     return index
+
+
+def _list_as_array(index: list[Any]) -> Any:
+    return np.asarray(index) if index else np.empty(0, np.int64)

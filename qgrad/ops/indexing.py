@@ -9,7 +9,7 @@ import numpy as np
 from qgrad.errors import DTypeError
 from qgrad.ops.arithmetic import where
 from qgrad.ops.op import Value, op
-from qgrad.ops.shape import along, normalize_dim
+from qgrad.ops.shape import along, normalize_dim, reshape
 
 __all__ = [
     "diagonal",
@@ -35,12 +35,51 @@ def _is_basic(index: Any) -> bool:
     ) and not any(isinstance(entry, bool) for entry in entries)
 
 
+def _two_steps(index: Any) -> tuple[Any, Any] | None:
+    """(basic index, index with arrays) for one that mixes integers and arrays; None for others.
+
+    PyTorch takes integers first, for NumPy they are arrays: where the two stand apart, the dims of
+    the result come in another order.
+    """
+    if not isinstance(index, tuple):
+        return None
+    arrays = [isinstance(i, np.ndarray) and (i.ndim > 0 or i.dtype.kind == "b") for i in index]
+    integers = [
+        not is_array and isinstance(i, (int, np.integer, np.ndarray)) and not isinstance(i, bool)
+        for i, is_array in zip(index, arrays, strict=True)
+    ]
+    if not (any(arrays) and any(integers)):
+        return None
+    basic: list[Any] = []
+    rest: list[Any] = []
+    for i, is_array, is_integer in zip(index, arrays, integers, strict=True):
+        if is_array:
+            basic += [slice(None)] * (i.ndim if i.dtype.kind == "b" else 1)
+            rest.append(i)
+        else:
+            basic.append(int(i) if is_integer else i)
+            if not is_integer:
+                rest.append(i if i is Ellipsis or isinstance(i, bool) else slice(None))
+    return tuple(basic), tuple(rest)
+
+
+def put(array: Value, index: Any, value: Value) -> None:
+    """array[index] = value, with integers before arrays."""
+    steps = _two_steps(index)
+    if steps is not None:
+        array, index = array[steps[0]], steps[1]
+    array[index] = value
+
+
 @op(onnx="Gather", view=True)
 def getitem(input: Value, index: Any) -> Value:
     """input[index]: ints, slices, None, Ellipsis, bool masks and integer tensors.
 
     Basic indices give views, masks and integer tensors copies.
     """
+    steps = _two_steps(index)
+    if steps is not None:
+        return input[steps[0]][steps[1]]
     y = input[index]
     if not isinstance(y, np.ndarray):  # a single element: NumPy gives a view of it only with `...`
         index = (*index, ...) if isinstance(index, tuple) else (index, ...)
@@ -70,7 +109,10 @@ def getitem_dinput(g: Value, input_shape: tuple[int, ...], index: Any) -> Value:
 def put_zeros(input: Value, shape: tuple[int, ...], index: Any) -> Value:
     """Zeros of `shape` to which `input` is added at `index`: the transpose of getitem."""
     y = np.zeros(shape, input.dtype)
-    if _is_basic(index):
+    steps = _two_steps(index)
+    if steps is not None:
+        np.add.at(y[steps[0]], steps[1], input)
+    elif _is_basic(index):
         y[index] = input
     else:
         np.add.at(y, index, input)
@@ -86,7 +128,7 @@ def put_zeros_dinput(g: Value, index: Any) -> Value:
 def setitem(input: Value, index: Any, value: Value) -> Value:
     """A copy of `input` with `value` at `index`: what `x[index] = value` leaves in x."""
     y = input.copy()
-    y[index] = value
+    put(y, index, value)
     return y
 
 
@@ -96,8 +138,10 @@ def setitem_dinput(g: Value, index: Any) -> Value:
 
 
 @setitem.rule("value")
-def setitem_dvalue(g: Value, index: Any) -> Value:
-    return getitem(g, index)
+def setitem_dvalue(g: Value, index: Any, value_shape: tuple[int, ...]) -> Value:
+    part = getitem(g, index)
+    extra = len(value_shape) - part.ndim
+    return reshape(part, (1,) * extra + tuple(part.shape)) if extra > 0 else part
 
 
 @op(onnx="GatherElements")

@@ -29,7 +29,7 @@ def basic_index(d: Draw, shape: tuple[int, ...]) -> tuple[Any, ...]:
 
 
 def any_index(d: Draw, shape: tuple[int, ...]) -> Any:
-    """A basic index, a mask, or integer arrays."""
+    """A basic index, a mask, integer arrays, or one of these after an integer."""
     kind = d.one_of("basic", "mask", "integers", "mixed")
     if kind == "basic" or not shape or 0 in shape:
         return basic_index(d, shape)
