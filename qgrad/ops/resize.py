@@ -170,9 +170,8 @@ def interpolate(
         raise TypeError(f"interpolate: input must hold floats, got {describe(input)}")
     resize = _plan(input.shape, size, scale_factor, mode, align_corners, recompute_scale_factor)
     y = input
-    for i in range(len(resize.sizes)):
-        taps = resize.taps(i, y.dtype)
-        y = _sum_taps(y, taps, i + 2)
+    for i in reversed(range(len(resize.sizes))):  # rows last: they are moved as a whole
+        y = _sum_taps(y, resize.taps(i, y.dtype), i + 2)
     return y
 
 
@@ -209,7 +208,7 @@ def interpolate_transpose(
     """Each element of `input` added to those of `shape` that `interpolate` took it from."""
     resize = _plan(shape, size, scale_factor, mode, align_corners, recompute_scale_factor)
     x = input
-    for i in reversed(range(len(resize.sizes))):
+    for i in range(len(resize.sizes)):
         x = _add_taps(x, resize.taps(i, x.dtype), i + 2, resize.sizes[i])
     return x
 

@@ -10,11 +10,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from nn.pytorch_values import CASES
+from nn.pytorch_values_more import MORE_CASES
 
 import qgrad
 from qgrad import nn
 from qgrad.errors import DTypeError, ShapeError, UnsupportedOpError
 from qgrad.nn import functional as F
+
+ALL_CASES = CASES + MORE_CASES
+IDS = [f"{i}-{type(case[0]()).__name__}" for i, case in enumerate(ALL_CASES)]
 
 
 def fill(shape: tuple[int, ...], start: float = 0.0) -> np.ndarray[Any, Any]:
@@ -40,8 +44,8 @@ def probe(array: np.ndarray[Any, Any]) -> list[float]:
 
 @pytest.mark.parametrize(
     ("make", "x_shape", "y_shape", "y_values", "dx_values"),
-    CASES,
-    ids=[f"{i}-{type(case[0]()).__name__}" for i, case in enumerate(CASES)],
+    ALL_CASES,
+    ids=IDS,
 )
 def test_equals_pytorch(
     make: Any, x_shape: Any, y_shape: Any, y_values: list[float], dx_values: list[float]
@@ -60,8 +64,8 @@ def test_equals_pytorch(
 
 @pytest.mark.parametrize(
     ("make", "x_shape"),
-    [case[:2] for case in CASES],
-    ids=[f"{i}-{type(case[0]()).__name__}" for i, case in enumerate(CASES)],
+    [case[:2] for case in ALL_CASES],
+    ids=IDS,
 )
 def test_gradients_match_finite_differences(make: Any, x_shape: Any) -> None:
     """In float64, the gradients of x and all parameters equal central differences."""

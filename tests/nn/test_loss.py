@@ -29,6 +29,9 @@ T_IMAGE = qgrad.tensor([[[0, 1], [2, 2]], [[1, -100], [0, 1]]])
 W = qgrad.tensor([0.5, 1.0, 2.0])
 P = F.softmax(fill((4, 3), 1.0), 1)
 POS = qgrad.tensor([3.0, 1.0, 0.5])
+LP = F.log_softmax(X, 1)
+PR = F.sigmoid(X)
+Y = fill((4, 3), 1.0).sign()
 
 # (loss by reduction, mean, sum, first values of "none"), from PyTorch 2.13.
 PYTORCH = [
@@ -70,9 +73,54 @@ PYTORCH = [
     ),
     (lambda r: F.mse_loss(X, P, reduction=r), 4.31518, 51.7822, [0.307177, 4.57203]),
     (lambda r: F.l1_loss(X, P, reduction=r), 1.85155, 22.2186, [0.554235, 2.13823]),
+    (
+        lambda r: F.huber_loss(X, P, reduction=r),
+        1.39651, 16.7581, [0.153588, 1.63823, 2.1935],
+    ),
+    (
+        lambda r: F.huber_loss(X, P, r, 2.0, weight=PR),
+        1.08598, 13.0318, [0.108768, 2.10763, 3.2225],
+    ),
+    (
+        lambda r: F.smooth_l1_loss(X, P, reduction=r, beta=0.5),
+        1.61165, 19.3398, [0.304235, 1.88823, 2.4435],
+    ),
+    (
+        lambda r: F.smooth_l1_loss(X, P, reduction=r, beta=0.0),
+        1.85155, 22.2186, [0.554235, 2.13823, 2.6935],
+    ),
+    (
+        lambda r: F.soft_margin_loss(X, Y, reduction=r),
+        0.290118, 3.48141, [0.345057, 0.0770586, 0.0497875],
+    ),
+    (
+        lambda r: F.kl_div(LP, P, reduction=r),
+        0.0970784, 1.16494, [0.516019, 0.0251385, -0.19752],
+    ),
+    (
+        lambda r: F.kl_div(LP, P.log(), reduction=r, log_target=True),
+        0.0970784, 1.16494, [0.516019, 0.0251385, -0.19752],
+    ),
+    (
+        lambda r: F.binary_cross_entropy(PR, P, reduction=r),
+        1.17389, 14.0867, [0.936991, 1.62659, 2.18734],
+    ),
+    (
+        lambda r: F.binary_cross_entropy(PR, P, W, reduction=r),
+        1.50969, 18.1163, [0.468496, 1.62659, 4.37469],
+    ),
+    (
+        lambda r: F.mse_loss(X, P, reduction=r, weight=PR),
+        3.82357, 27.1349, [0.217536, 4.23295, 6.90259],
+    ),
+    (
+        lambda r: F.l1_loss(X, P, reduction=r, weight=PR),
+        1.74358, 12.3737, [0.392498, 1.97965, 2.56268],
+    ),
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:kl_div")
 @pytest.mark.parametrize(("loss", "mean", "total", "first"), PYTORCH)
 def test_equals_pytorch(loss: Any, mean: float, total: float, first: list[float]) -> None:
     """The three reductions give PyTorch's values (six digits)."""
@@ -88,6 +136,13 @@ MODULES = [
     (nn.BCEWithLogitsLoss(W, pos_weight=POS), X, P, 1.47688),
     (nn.MSELoss(), X, P, 4.31518),
     (nn.L1Loss(reduction="sum"), X, P, 22.2186),
+    (nn.HuberLoss(), X, P, 1.39651),
+    (nn.HuberLoss("sum", 2.0), X, P, 24.3522),
+    (nn.SmoothL1Loss(beta=0.5), X, P, 1.61165),
+    (nn.SoftMarginLoss(reduction="sum"), X, Y, 3.48141),
+    (nn.KLDivLoss(reduction="batchmean"), LP, P, 1.16494 / 4),
+    (nn.KLDivLoss(reduction="sum", log_target=True), LP, P.log(), 1.16494),
+    (nn.BCELoss(W), PR, P, 1.50969),
 ]
 
 
@@ -148,6 +203,64 @@ def test_large_logits_do_not_overflow() -> None:
     np.testing.assert_array_equal(x.grad.numpy(), [0.5, -0.5])
 
 
+def test_probabilities_of_0_and_1() -> None:
+    """As in PyTorch: logarithms of at least -100, and gradients that are large but finite."""
+    x = qgrad.tensor([0.0, 1.0, 0.0, 1.0], requires_grad=True)
+    t = qgrad.tensor([1.0, 0.0, 0.0, 1.0])
+    loss = F.binary_cross_entropy(x, t, reduction="none")
+    assert loss.tolist() == [100.0, 100.0, 0.0, 0.0]
+    loss.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [-1e12, 1e12, 0, 0], rtol=1e-6)
+    with pytest.raises(ValueError, match=r"probabilities in \[0, 1\], got values from -1.0 to 1.0"):
+        F.binary_cross_entropy(qgrad.tensor([-1.0, 1.0]), t[:2])
+
+
+def test_margins_and_divergences_do_not_overflow() -> None:
+    """Margins of 1e4 and targets of 0 give what the limit is."""
+    x = qgrad.tensor([1e4, -1e4], requires_grad=True)
+    loss = F.soft_margin_loss(x, qgrad.tensor([1.0, 1.0]), reduction="none")
+    assert loss.tolist() == [0.0, 1e4]
+    loss.sum().backward()
+    assert x.grad.tolist() == [0.0, -1.0]
+    zero = F.kl_div(qgrad.tensor([[-1.0, -2.0]]), qgrad.tensor([[0.0, 1.0]]), reduction="sum")
+    assert zero.item() == 2.0
+
+
+@pytest.mark.parametrize("at", [-1.0, 1.0])
+def test_huber_at_its_corner(at: float) -> None:
+    """Both branches meet with one slope; the second derivative is the outer one, 0."""
+    x = qgrad.tensor([at], requires_grad=True)
+    for loss in (F.huber_loss, F.smooth_l1_loss):
+        (g,) = qgrad.autograd.grad(loss(x, qgrad.zeros(1)), x, create_graph=True)
+        assert g.tolist() == [at]
+        (second,) = qgrad.autograd.grad(g.sum(), x)
+        assert second.tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "reduction"),
+    [
+        ({"size_average": True}, "mean"),
+        ({"size_average": False}, "sum"),
+        ({"reduce": False}, "none"),
+        ({"reduce": True, "size_average": False}, "sum"),
+    ],
+)
+def test_the_former_spelling_of_reductions(options: dict[str, bool], reduction: str) -> None:
+    """size_average and reduce still work, with a warning that names the new way."""
+    with pytest.warns(DeprecationWarning, match=f"use reduction='{reduction}' instead"):
+        old = F.mse_loss(X, P, **options)
+    np.testing.assert_array_equal(old.numpy(), F.mse_loss(X, P, reduction=reduction).numpy())
+    with pytest.warns(DeprecationWarning, match="KLDivLoss: size_average"):
+        assert nn.KLDivLoss(False).reduction == "sum"
+
+
+def test_kl_div_warns_of_its_mean() -> None:
+    """The default divides by the number of elements, which is not the divergence."""
+    with pytest.warns(UserWarning, match="'batchmean'"):
+        F.kl_div(LP, P)
+
+
 def test_probability_targets_get_gradients() -> None:
     """Soft targets that require grad are differentiated, as in distillation."""
     p = qgrad.tensor([[0.5, 0.5]], requires_grad=True)
@@ -181,6 +294,11 @@ def test_probability_targets_get_gradients() -> None:
         (lambda: F.cross_entropy(X, T, label_smoothing=2), ValueError, "label_smoothing is 2"),
         (lambda: F.cross_entropy(X, T, reduction="avg"), ValueError, "reduction is 'avg'"),
         (lambda: F.nll_loss(qgrad.tensor(1.0), T), ShapeError, "nll_loss: input is a scalar"),
+        (lambda: F.huber_loss(X, P, delta=0), ValueError, "delta is 0, but must be positive"),
+        (lambda: F.smooth_l1_loss(X, P, beta=-1), ValueError, "beta is -1"),
+        (lambda: F.mse_loss(X, P, weight=W), ShapeError, r"weight has shape \(3,\).*\(4, 3\)"),
+        (lambda: F.binary_cross_entropy(PR, P[0]), ShapeError, r"target \(3,\)"),
+        (lambda: nn.KLDivLoss(reduction="average"), ValueError, "reduction is 'average'"),
         (
             lambda: F.binary_cross_entropy_with_logits(X, T),
             ShapeError,

@@ -127,7 +127,7 @@ def multi_head_attention_forward(
     if is_causal and attn_mask is None:
         raise ValueError(
             "multi_head_attention_forward: is_causal is a hint about attn_mask, which is missing; "
-            "pass Transformer.generate_square_subsequent_mask's or your own"
+            "pass it, True (or -inf) where a query must not look"
         )
     same = (query is key, key is value)
     if not batched:
