@@ -309,13 +309,14 @@ from qgrad.tensor import Tensor
 from qgrad.version import __version__
 
 if TYPE_CHECKING:
-    from qgrad import graph, quantization, testing
+    from qgrad import graph, linalg, quantization, testing
     from qgrad.program import Program
 
 # Loaded when first asked for, so that `import qgrad` stays quick.
 _LAZY = {
     "Program": "qgrad.program",
     "graph": "qgrad",
+    "linalg": "qgrad",
     "quantization": "qgrad",
     "testing": "qgrad",
 }
@@ -493,6 +494,7 @@ __all__ = [
     "less",
     "less_equal",
     "lgamma",
+    "linalg",
     "linspace",
     "load",
     "load_file",

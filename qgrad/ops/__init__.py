@@ -163,7 +163,19 @@ from qgrad.ops.indexing import (
     tril,
     triu,
 )
-from qgrad.ops.loss import binary_cross_entropy
+from qgrad.ops.linalg import (
+    linalg_cholesky,
+    linalg_cofactor,
+    linalg_det,
+    linalg_inv,
+    linalg_inv_info,
+    linalg_logabsdet,
+    linalg_sign,
+    linalg_singular_vectors,
+    linalg_solve,
+    linalg_svdvals,
+)
+from qgrad.ops.loss import binary_cross_entropy, class_cross_entropy
 from qgrad.ops.matmul import linear, linear_shape_error, matmul
 from qgrad.ops.norm import vector_norm
 from qgrad.ops.normalization import batch_norm, batch_norm_affine, layer_norm
@@ -283,6 +295,7 @@ __all__ = [
     "celu",
     "chunk",
     "clamp",
+    "class_cross_entropy",
     "clip",
     "clone",
     "col2im",
@@ -361,6 +374,16 @@ __all__ = [
     "less",
     "less_equal",
     "lgamma",
+    "linalg_cholesky",
+    "linalg_cofactor",
+    "linalg_det",
+    "linalg_inv",
+    "linalg_inv_info",
+    "linalg_logabsdet",
+    "linalg_sign",
+    "linalg_singular_vectors",
+    "linalg_solve",
+    "linalg_svdvals",
     "linear",
     "linear_shape_error",
     "log",
