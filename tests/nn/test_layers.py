@@ -248,6 +248,26 @@ def test_dropout_scales_what_it_keeps() -> None:
         nn.Dropout(1.5)
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(nn.Dropout2d(0.5), (60, 50, 3, 4)), (nn.Dropout1d(0.5), (60, 50, 3)),
+     (nn.Dropout1d(0.5), (3000, 4)), (nn.Dropout2d(0.5), (60, 50, 3))],
+)  # fmt: skip
+def test_channels_are_dropped_whole(layer: Any, shape: tuple[int, ...]) -> None:
+    """About half of the channels are 0, the others doubled, in place as well as not."""
+    qgrad.manual_seed(0)
+    x = qgrad.ones(*shape)
+    rows = layer(x).numpy().reshape(3000, -1)
+    assert ((rows == rows[:, :1]).all(1) & np.isin(rows[:, 0], (0, 2))).all()
+    assert abs(rows.mean() - 1) < 0.1
+    qgrad.manual_seed(0)
+    layer = type(layer)(0.5, inplace=True)
+    assert layer(x) is x
+    np.testing.assert_array_equal(x.numpy().reshape(3000, -1), rows)
+    leaf = qgrad.ones(*shape).requires_grad_()
+    assert layer.eval()(leaf).sum().item() == leaf.numel()
+
+
 def test_embedding_looks_up_and_sums_gradients() -> None:
     """Rows are picked by index; repeated rows add up; the padding row gets nothing."""
     table = nn.Embedding(5, 3, padding_idx=-4)
@@ -286,7 +306,11 @@ def test_embedding_errors() -> None:
 
 # -- activations ---------------------------------------------------------------------------------
 
-IN_PLACE = [nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Hardsigmoid, nn.Hardswish]
+IN_PLACE = [
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SiLU, nn.Hardsigmoid, nn.Hardswish),
+    *(nn.CELU, nn.SELU, nn.Mish, nn.Hardtanh),
+    lambda **options: nn.Threshold(0.5, -1.0, **options),
+]
 
 
 @pytest.mark.parametrize("layer", IN_PLACE)
@@ -348,6 +372,45 @@ REPRS = [
     (nn.Unflatten(1, [2, 3]), "Unflatten(dim=1, unflattened_size=(2, 3))"),
     (nn.Dropout(), "Dropout(p=0.5, inplace=False)"),
     (nn.CrossEntropyLoss(), "CrossEntropyLoss()"),
+    (nn.Conv3d(2, 4, 3), "Conv3d(2, 4, kernel_size=(3, 3, 3), stride=(1, 1, 1))"),
+    (
+        nn.ConvTranspose2d(4, 8, 3, 2, output_padding=1, groups=2, dilation=2, bias=False),
+        "ConvTranspose2d(4, 8, kernel_size=(3, 3), stride=(2, 2), dilation=(2, 2), "
+        "output_padding=(1, 1), groups=2, bias=False)",
+    ),
+    (nn.GroupNorm(2, 4), "GroupNorm(2, 4, eps=1e-05, affine=True, bias=True)"),
+    (
+        nn.InstanceNorm2d(3),
+        "InstanceNorm2d(3, eps=1e-05, momentum=0.1, affine=False, bias=False, "
+        "track_running_stats=False)",
+    ),
+    (nn.RMSNorm((2, 3), 1e-3, False), "RMSNorm((2, 3), eps=0.001, elementwise_affine=False)"),
+    (nn.PReLU(3), "PReLU(num_parameters=3)"),
+    (nn.CELU(2.0), "CELU(alpha=2.0)"),
+    (nn.Hardtanh(-2, 2, True), "Hardtanh(min_val=-2, max_val=2, inplace=True)"),
+    (nn.ReLU6(True), "ReLU6(inplace=True)"),
+    (nn.Threshold(0.1, 2), "Threshold(threshold=0.1, value=2)"),
+    (nn.GLU(1), "GLU(dim=1)"),
+    (nn.Softmin(1), "Softmin(dim=1)"),
+    (nn.Upsample(2), "Upsample(size=2, mode='nearest')"),
+    (nn.Upsample(scale_factor=2), "Upsample(scale_factor=2.0, mode='nearest')"),
+    (nn.UpsamplingBilinear2d(4), "UpsamplingBilinear2d(size=4, mode='bilinear')"),
+    (nn.PixelShuffle(2), "PixelShuffle(upscale_factor=2)"),
+    (nn.Dropout2d(0.2), "Dropout2d(p=0.2, inplace=False)"),
+    (nn.Fold(4, 2), "Fold(output_size=4, kernel_size=2, dilation=1, padding=0, stride=1)"),
+    (nn.CosineSimilarity(), "CosineSimilarity()"),
+    (
+        nn.LSTM(3, 4, 2, bias=False, batch_first=True, dropout=0.1, bidirectional=True),
+        "LSTM(3, 4, num_layers=2, bias=False, batch_first=True, dropout=0.1, bidirectional=True)",
+    ),
+    (nn.RNN(3, 4, nonlinearity="relu"), "RNN(3, 4)"),
+    (nn.RNNCell(3, 4, False, "relu"), "RNNCell(3, 4, bias=False, nonlinearity=relu)"),
+    (
+        nn.MultiheadAttention(4, 2),
+        "MultiheadAttention(\n  (out_proj): NonDynamicallyQuantizableLinear(in_features=4, "
+        "out_features=4, bias=True)\n)",
+    ),
+    (nn.HuberLoss(), "HuberLoss()"),
 ]
 
 
@@ -369,6 +432,14 @@ def test_repr_is_pytorchs(layer: nn.Module, text: str) -> None:
         (lambda: nn.Linear(-1, 2), ShapeError, r"Linear: .*\(2, -1\)"),
         (lambda: nn.Linear(1, 2, device="cuda"), ValueError, "cuda"),
         (lambda: nn.MSELoss(reduction="avg"), ValueError, "MSELoss: reduction is 'avg'"),
+        (lambda: nn.Hardtanh(1.0, 1.0), ValueError, "Hardtanh: max_val is 1.0"),
+        (lambda: nn.GLU()(qgrad.ones(2, 3)), ShapeError, "glu: input has length 3 along dim -1"),
+        (lambda: nn.PReLU(2)(qgrad.ones(2, 3)), ShapeError, "prelu: weight must have 1 element"),
+        (lambda: nn.CELU(0.0)(qgrad.ones(2)), ValueError, "celu: alpha must not be 0"),
+        (lambda: nn.Softmax2d()(qgrad.ones(2)), ShapeError, r"Softmax2d: x has shape \(2,\)"),
+        (lambda: nn.Dropout1d()(qgrad.ones(2)), ShapeError, "dropout1d: input must be"),
+        (lambda: F.dropout2d(qgrad.ones(2, 2)), ShapeError, "dropout2d: input must be"),
+        (lambda: F.pad(qgrad.ones(2, 2), (1, 1), "reflect", 1.0), ValueError, "has no meaning"),
         (lambda: nn.Unflatten("a", (1, 2)), TypeError, "Unflatten: dim is 'a'"),
     ],
 )
