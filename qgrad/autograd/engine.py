@@ -70,7 +70,8 @@ class Gradients:
         is_node = target.__class__ is Node
         like = target if is_node else target._data
         if raw.shape != like.shape:
-            g = sum_to_size(g, like.shape)
+            reduce = sum_to_size.forward if g is raw else sum_to_size
+            g = reduce(g, like.shape)
         if raw.dtype is not like.dtype:
             g = cast(g, like.dtype)
         sums = self.sums

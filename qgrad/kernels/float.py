@@ -51,8 +51,10 @@ def _strided(op: str, name: str, x: Any) -> F32:
     """A float32 array with any strides that are whole elements."""
     if not isinstance(x, np.ndarray) or x.dtype != _FLOAT32:
         raise DTypeError(f"{op}: {name} must be a float32 array, got {show(x)}; use .astype()")
-    aligned = x.flags.aligned and all(step % 4 == 0 for step in x.strides)
-    return x if aligned else np.array(x, order="C")
+    flags = x.flags
+    if flags.aligned and (flags.forc or all(step % 4 == 0 for step in x.strides)):
+        return x
+    return np.array(x, order="C")
 
 
 def matmul_f32(a: F32, b: F32) -> F32:

@@ -117,6 +117,8 @@ def linear_dweight(g: Value, input: Value, weight_shape: tuple[int, ...]) -> Val
         return unsqueeze(g, -1) * input  # the engine sums it to the shape of the weight
     outputs, inputs = weight_shape
     rows = math.prod(input.shape[:-1])
+    if isinstance(g, np.ndarray) and isinstance(input, np.ndarray):
+        return multiply(g.reshape(rows, outputs).T, input.reshape(rows, inputs))
     return product(transpose(reshape(g, (rows, outputs)), 0, 1), reshape(input, (rows, inputs)))
 
 

@@ -35,6 +35,10 @@ def cross_entropy(
         )
     reduction = chosen_reduction("cross_entropy", size_average, reduce, reduction)
     dim = _class_dim("cross_entropy", input)
+    plain = weight is None and not label_smoothing and reduction != "none"
+    if plain and _counts_all(input, target, ignore_index):
+        divisor = input.shape[0] if reduction == "mean" else 1
+        return ops.class_cross_entropy(input, target, divisor)
     log_probs = ops.log_softmax(input, dim)
     if tuple(input.shape) == tuple(target.shape) and unbox(target).dtype.kind == "f":
         return _probability_loss(log_probs, target, weight, reduction, label_smoothing)
@@ -149,6 +153,16 @@ def _checked_classes(
             f"(0 to {shape[dim] - 1}); only ignore_index={ignore_index} may lie outside."
         )
     return classes, counted
+
+
+def _counts_all(input: Any, target: Any, ignore_index: int) -> bool:
+    """Whether the input is [N, C] and the target int64 [N] of which every class counts."""
+    array, shape = unbox(target), input.shape
+    if array.dtype != np.int64 or len(shape) != 2 or array.shape != shape[:1] or not array.size:
+        return False
+    if 0 <= ignore_index < shape[1]:
+        return False
+    return bool(np.maximum.reduce(array.view(np.uint64)) < shape[1])  # negative ones are large
 
 
 def _class_weights(where: str, weight: Any, classes: int) -> NDArray[Any]:

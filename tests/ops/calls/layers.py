@@ -61,6 +61,16 @@ def binary_cross_entropy(d: Draw) -> Call:
     return Call((x, target), {}, expected)
 
 
+@calls_of("class_cross_entropy")
+def class_cross_entropy(d: Draw) -> Call:
+    """Rows of scores, a class for each."""
+    rows, columns = d.int(1, 4), d.int(1, 5)
+    x, classes = d.array((rows, columns)), d.ints((rows,), 0, columns)
+    divisor = d.one_of(1, rows, 2.5)
+    picked = special.log_softmax(x, 1)[np.arange(rows), classes]
+    return Call((x, classes, divisor), {}, -picked.sum() / divisor)
+
+
 def standard(x: Array, axes: tuple[int, ...]) -> Array:
     """Mean 0 and variance 1 (less eps) over the axes."""
     return (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-5)
