@@ -145,7 +145,9 @@ def matrix_norm(
     if ord == "fro":
         return ops.vector_norm(A, 2, tuple(dim), keepdim)
     A = ops.movedim(A, tuple(dim), (-2, -1))
-    if ord in ("nuc", 2, -2):
+    if ord in ("nuc", 2, 1, math.inf) and 0 in A.shape[-2:]:
+        y = A.sum((-2, -1))  # of no elements: 0
+    elif ord in ("nuc", 2, -2):
         y = linalg.linalg_svdvals(A)
         y = y.sum(-1) if ord == "nuc" else y.amax(-1) if ord == 2 else y.amin(-1)
     elif ord in (1, -1, math.inf, -math.inf):
