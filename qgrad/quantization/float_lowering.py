@@ -74,6 +74,12 @@ def _unary(call: Call, builder: Builder) -> None:
     _emit(call, builder, "unary", ["input"], {"fn": name, "params": params})
 
 
+@_lowers("hardtanh")
+def _hardtanh(call: Call, builder: Builder) -> None:
+    bounds = {"min": float(call.arguments["min_val"]), "max": float(call.arguments["max_val"])}
+    _emit(call, builder, "unary", ["input"], {"fn": "clamp", "params": bounds})
+
+
 def _emit(
     call: Call,
     builder: Builder,
@@ -203,6 +209,7 @@ def _cat(call: Call, builder: Builder) -> None:
     "permute",
     "transpose",
     "dropout",
+    "feature_dropout",
     "identity",
     "contiguous",
     "clone",

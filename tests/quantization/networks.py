@@ -21,6 +21,10 @@ ACTIVATIONS = [
     nn.LeakyReLU,
     nn.ELU,
     nn.Softplus,
+    nn.Hardtanh,
+    nn.Mish,
+    nn.SELU,
+    nn.LogSigmoid,
 ]
 
 
@@ -137,6 +141,7 @@ def image_networks(draw: st.DrawFn) -> tuple[nn.Module, tuple[int, ...]]:
     elif tail != "none":
         flat: nn.Module = nn.Flatten() if tail == "flatten" else Reshape()
         layers += [
+            nn.Dropout2d(0.2),
             flat,
             nn.Linear(channels * size * size, 5),
             nn.ReLU(),

@@ -139,7 +139,7 @@ def _reshaped(x: Node, arguments: dict[str, Any]) -> list[Any]:
     return list(arguments["shape"])
 
 
-_NOTHING = {"dropout", "identity", "contiguous", "clone", "detach"}
+_NOTHING = {"dropout", "feature_dropout", "identity", "contiguous", "clone", "detach"}
 _PERMUTATIONS: dict[str, Callable[[dict[str, Any], int], list[int]]] = {
     "permute": lambda a, rank: [int(d) % rank for d in a["dims"]],
     "transpose": _transposed,
