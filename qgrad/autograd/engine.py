@@ -148,11 +148,18 @@ def run(
             if watch is not None:
                 watch.enter(node)
             plan = node.plan
-            values = tensors(node) if create_graph else arrays(node)
-            for target, (fn, picks) in zip(node.edges, plan.rules, strict=True):
+            values = node.saved
+            if values or values is None:
+                values = tensors(node) if create_graph else arrays(node)
+            for target, (fn, picks) in zip(node.edges, plan.rules):  # noqa: B905 (strict is slow)
                 if wanted is not None and not is_wanted(target, wanted):
                     continue
-                result = fn(g, *[values[i] for i in picks]) if picks else fn(g)
+                if not picks:
+                    result = fn(g)
+                elif len(picks) == 1:
+                    result = fn(g, values[picks[0]])
+                else:
+                    result = fn(g, *[values[i] for i in picks])
                 if watch is not None:
                     watch.check(node, fn, result)
                 if target.__class__ is list:
@@ -189,14 +196,17 @@ def arrays(node: Node) -> list[Any]:
         raise freed(node.op.name)
     if node.cell is not None and node.cell[0]:
         raise changed_in_place(node, "its output", node.shape)
-    return [
+    saved, kept = node.saved, len(node.plan.keep)
+    values = [
         (value._data if value._cell is None else checked(node, value)._data)
         if isinstance(value, Variable)
         else raw_items(checked_items(node, value))
         if value.__class__ is tuple or value.__class__ is list
         else value
-        for value in node.saved
+        for value in saved[:kept]
     ]
+    values += saved[kept:]  # shapes, the output, extras: no tensors
+    return values
 
 
 def tensors(node: Node) -> list[Any]:

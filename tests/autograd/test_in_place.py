@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qgrad
+from qgrad.autograd import gradgradcheck
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.tensor import Tensor
 
@@ -165,6 +166,35 @@ def test_any_changes_of_parts_have_the_right_gradient(changes: list[tuple[str, A
         up, down = (run(qgrad.tensor(start + eps * direction)).item() for eps in (1e-6, -1e-6))
     slope = (w.grad.numpy() * direction).sum()
     np.testing.assert_allclose(slope, (up - down) / 2e-6, rtol=1e-6, atol=1e-6)
+
+
+@given(st.lists(st.tuples(CHANGES, INDICES), min_size=1, max_size=4))
+def test_any_changes_of_parts_have_the_right_second_derivative(
+    changes: list[tuple[str, Any]],
+) -> None:
+    """Gradients through changed views are part of the graph, and right, too."""
+
+    def run(w: Any) -> Any:
+        x = (w * 1.0).exp_()
+        kept = x[1:]
+        for kind, index in changes:
+            part = w[index] * 0.5
+            if kind == "set":
+                x[index] = part
+            elif kind == "add":
+                x[index] += part
+            elif kind == "mul":
+                x[index].mul_(part + 1)
+            elif kind == "view":
+                x.view(-1)[2:5].pow_(2)
+            elif kind == "transposed":
+                x.transpose(0, 1)[0].sigmoid_()
+            else:
+                x[index].copy_(part)
+        return (x * x).sum() + (kept * kept * kept).sum()
+
+    w = qgrad.tensor(np.arange(1.0, 10.0).reshape(3, 3) / 10, requires_grad=True)
+    assert gradgradcheck(run, w, fast_mode=True, rtol=1e-2, atol=1e-4)
 
 
 def test_a_buffer_filled_row_by_row() -> None:
