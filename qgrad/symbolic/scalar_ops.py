@@ -12,6 +12,7 @@ _ALSO = {
     *(ops.where, ops.zeros_like, ops.clone, ops.identity, ops.detach),
     *(ops.isnan, ops.isinf, ops.isfinite, ops.logical_not, ops.bitwise_not),
 }
+_OF_INTEGERS = {ops.bitwise_left_shift, ops.bitwise_right_shift}
 # Ops that give a bool.
 CONDITIONS = frozenset(
     {
@@ -26,7 +27,7 @@ _options: dict[Op, tuple[bool, ...]] = {}
 
 def takes_numbers(op: Op) -> bool:
     """Whether the op makes one number from numbers, so that it has symbolic values."""
-    return op.elementwise or op in _ALSO
+    return (op.elementwise and op not in _OF_INTEGERS) or op in _ALSO
 
 
 def takes_bools(op: Op) -> bool:
