@@ -2,9 +2,9 @@
 
     python benchmarks/autograd.py [--threads 1 2] [--repeats N] [--compile]
 
-Every framework runs the same steps in one process, interleaved, best of many; what is printed is the
-time and its ratio to PyTorch eager. The qgrad and PyTorch cases are the same source file. Peak memory
-is measured in a process of its own for each framework: what a case adds to its imports.
+Every framework runs the same steps in one process, interleaved, best of many; what is printed is
+the time and its ratio to PyTorch eager. The qgrad and PyTorch cases are the same source file. Peak
+memory is measured in a process of its own for each framework: what a case adds to its imports.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ MEMORY_CASES = ("MLP", "CNN", "transformer")
 
 
 def installed(framework: str) -> bool:
-    return importlib.util.find_spec(framework.split(".")[0]) is not None
+    """Whether the framework is there, and its cases are."""
+    written = framework != "jax" or (HERE / "training" / "jax_cases.py").exists()
+    return written and importlib.util.find_spec(framework.split(".")[0]) is not None
 
 
 def cases(framework: str) -> dict[str, Callable[[], Callable[[], Any]]]:
@@ -50,7 +52,9 @@ def torch_cases(compiled: bool) -> dict[str, Callable[[], Callable[[], Any]]]:
     source = (HERE / "training" / "qgrad_cases.py").read_text()
     source = source.replace("from qgrad import", "from torch import").replace("qgrad", "torch")
     if compiled:
-        source = source.replace("    optimizer =", "    model = torch.compile(model)\n    optimizer =")
+        source = source.replace(
+            "    optimizer =", "    model = torch.compile(model)\n    optimizer ="
+        )
         source = source.replace('    "expression": expression,\n', "")
     space: dict[str, Any] = {"__name__": "torch_cases"}
     exec(compile(source, "torch_cases", "exec"), space)
@@ -97,8 +101,11 @@ def peak_memory(framework: str, case: str) -> float:
 
 def child(arguments: list[str], threads: int) -> Any:
     env = {
-        **os.environ, "OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads), "QGRAD_NUM_THREADS": str(threads),
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "QGRAD_NUM_THREADS": str(threads),
         "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=" + ("true" if threads > 1 else "false"),
     }
     command = [sys.executable, __file__, *arguments]
@@ -135,7 +142,8 @@ def main() -> None:
         print(json.dumps(peak_memory(*options.memory)))
         return
     frameworks = [
-        name for name in FRAMEWORKS
+        name
+        for name in FRAMEWORKS
         if installed(name) and (name != "torch.compile" or options.compile)
     ]
     for threads in options.threads:

@@ -56,7 +56,13 @@ def mlp() -> Callable[[], Any]:
 def cnn() -> Callable[[], Any]:
     """Five 3x3 Conv-BN-ReLU (3-32-64/2-64-128/2-128) on 32x32 images at batch 32."""
     layers: list[Any] = []
-    for before, after, stride in ((3, 32, 1), (32, 64, 2), (64, 64, 1), (64, 128, 2), (128, 128, 1)):
+    for before, after, stride in (
+        (3, 32, 1),
+        (32, 64, 2),
+        (64, 64, 1),
+        (64, 128, 2),
+        (128, 128, 1),
+    ):
         conv = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
         layers += [conv, nn.BatchNorm2d(after), nn.ReLU()]
     layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(128, 10)]

@@ -282,9 +282,7 @@ def batch_norm_grads_f32(
     a = scale if weight is None else scale * weight
     b = -((a * scale) * scale) * (product / rows.shape[1])
     shape = (1, -1) + (1,) * (x.ndim - 2)
-    shift, a32, b32 = (
-        v.astype(np.float32).reshape(shape) for v in (total / rows.shape[1], a, b)
-    )
+    shift, a32, b32 = (v.astype(np.float32).reshape(shape) for v in (total / rows.shape[1], a, b))
     dx = (g - shift) * a32 + (x - mean.reshape(shape)) * b32
     return dx, (product * scale).astype(np.float32), total.astype(np.float32)
 

@@ -47,7 +47,7 @@ def relu(input: Value) -> Value:
 
 @relu.rule("input")
 def relu_dinput(g: Value, y: Value) -> Value:
-    if is_float32(g) and is_float32(y):
+    if isinstance(g, np.ndarray) and is_float32(g) and is_float32(y):
         return kernels.relu_dinput_f32(g, y)
     return g * _positive(y)
 

@@ -126,7 +126,9 @@ def _fused(want: str, g: Value, input: Value, weight: Value, saved: Any) -> Any:
     through the dict in `saved`, which holds what was not asked for yet.
     """
     training, average, inverse, shared = saved
-    if not training or input.ndim < 3 or not (is_float32(g) and is_float32(input)):
+    if not (training and isinstance(g, np.ndarray) and isinstance(input, np.ndarray)):
+        return None
+    if input.ndim < 3 or not (is_float32(g) and is_float32(input)):
         return None
     source = shared.get("g")
     if source is None or source() is not g or want not in shared:
