@@ -137,39 +137,7 @@ def run(
     try:
         for target, g in roots:
             state.give(target, g, g)
-        heap, sums, give = state.heap, state.sums, state.give
-        while heap:
-            node = heappop(heap)[1]
-            g = sums.pop(node)
-            if node.hooks is not None:
-                g = run_hooks(node.hooks, g, f"{node.op.name}'s result")
-            if captures is not None and node in captures:
-                captures[node] = g
-            if watch is not None:
-                watch.enter(node)
-            plan = node.plan
-            values = node.saved
-            if values or values is None:
-                values = tensors(node) if create_graph else arrays(node)
-            for target, (fn, picks) in zip(node.edges, plan.rules):  # noqa: B905 (strict is slow)
-                if wanted is not None and not is_wanted(target, wanted):
-                    continue
-                if not picks:
-                    result = fn(g)
-                elif len(picks) == 1:
-                    result = fn(g, values[picks[0]])
-                else:
-                    result = fn(g, *[values[i] for i in picks])
-                if watch is not None:
-                    watch.check(node, fn, result)
-                if target.__class__ is list:
-                    for one, part in zip(target, result, strict=True):
-                        if one is not None:
-                            give(one, part, g)
-                else:
-                    give(target, result, g)
-            if plan.holds and not retain_graph and (plan.frees or holds_arrays(node.saved)):
-                node.saved = None  # the edges stay: whether a path was freed must be known
+        flow(state, retain_graph, create_graph, captures, watch)
     except Exception as error:
         if watch is not None:
             watch.failed(error)
@@ -180,6 +148,49 @@ def run(
         restore(token)
         recording.set(mode)
     return state
+
+
+def flow(
+    state: Gradients,
+    retain_graph: bool,
+    create_graph: bool,
+    captures: dict[Node, Value] | None,
+    watch: Any,
+) -> None:
+    """Run the nodes that a gradient has reached, newest first, until there is none."""
+    heap, sums, give, wanted = state.heap, state.sums, state.give, state.wanted
+    while heap:
+        node = heappop(heap)[1]
+        g = sums.pop(node)
+        if node.hooks is not None:
+            g = run_hooks(node.hooks, g, f"{node.op.name}'s result")
+        if captures is not None and node in captures:
+            captures[node] = g
+        if watch is not None:
+            watch.enter(node)
+        plan = node.plan
+        values = node.saved
+        if values or values is None:
+            values = tensors(node) if create_graph else arrays(node)
+        for target, (fn, picks) in zip(node.edges, plan.rules):  # noqa: B905 (strict is slow)
+            if wanted is not None and not is_wanted(target, wanted):
+                continue
+            if not picks:
+                result = fn(g)
+            elif len(picks) == 1:
+                result = fn(g, values[picks[0]])
+            else:
+                result = fn(g, *[values[i] for i in picks])
+            if watch is not None:
+                watch.check(node, fn, result)
+            if target.__class__ is list:
+                for one, part in zip(target, result, strict=True):
+                    if one is not None:
+                        give(one, part, g)
+            else:
+                give(target, result, g)
+        if plan.holds and not retain_graph and (plan.frees or holds_arrays(node.saved)):
+            node.saved = None  # the edges stay: whether a path was freed must be known
 
 
 def holds_arrays(values: Any) -> bool:
