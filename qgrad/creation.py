@@ -219,7 +219,7 @@ def full(
 
 
 def arange(
-    start: Any,
+    start: Any = None,
     end: Any = None,
     step: Any = 1,
     *,
@@ -230,10 +230,17 @@ def arange(
     """The numbers from `start` (0 if one number is given) up to, not including, `end`."""
     check_device(device)
     if end is None:
-        start, end = 0, start
-    numbers = [_number(n) for n in (start, end, step)]
+        start, end = None, start
+    if end is None:
+        raise TypeError("arange: end is missing; write arange(5), or arange(1, 5)")
+    numbers = [_number(n) for n in (0 if start is None else start, end, step)]
     if numbers[2] == 0:
         raise ValueError("arange: step must not be 0")
+    if (numbers[1] - numbers[0]) * numbers[2] < 0:
+        raise ValueError(
+            f"arange: from {numbers[0]} there is no way to {numbers[1]} in steps of {numbers[2]}; "
+            "change the sign of step, or swap start and end"
+        )
     whole = all(isinstance(n, int) for n in numbers)
     target = np.dtype(np.int64) if whole else default_float()
     if dtype is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from qgrad.dtypes import bool_
 from qgrad.errors import DTypeError, ShapeError
-from qgrad.ops.arithmetic import maximum, minimum
+from qgrad.ops.arithmetic import clamp, maximum, minimum
 from qgrad.ops.elementwise import abs, zeros_like
 from qgrad.ops.indexing import gather, getitem
 from qgrad.ops.matmul import matmul
@@ -25,6 +25,8 @@ __all__ = [
     "bmm",
     "broadcast_to",
     "chunk",
+    "clamp_max",
+    "clamp_min",
     "dot",
     "equal",
     "isclose",
@@ -34,6 +36,7 @@ __all__ = [
     "mv",
     "narrow",
     "norm",
+    "numel",
     "outer",
     "positive",
     "repeat",
@@ -269,6 +272,21 @@ def positive(input: Value) -> Value:
     if input.dtype == np.bool_ or input.dtype == bool_:
         raise DTypeError("positive: bools have no sign; use .int()")
     return input
+
+
+def numel(input: Value) -> int:
+    """The number of elements."""
+    return math.prod(input.shape)
+
+
+def clamp_min(input: Value, min: Value) -> Value:
+    """`input` where it is larger than `min`, else `min`."""
+    return clamp(input, min)
+
+
+def clamp_max(input: Value, max: Value) -> Value:
+    """`input` where it is smaller than `max`, else `max`."""
+    return clamp(input, None, max)
 
 
 def allclose(

@@ -218,3 +218,20 @@ def test_any_and_all_of_no_dims() -> None:
     assert x.byte().any().dtype is qgrad.uint8
     with pytest.raises(TypeError, match="dim must be an integer"):
         x.sum(True)
+
+
+def test_small_functions() -> None:
+    """numel, one-sided clamps, a vector's t, arange's ends."""
+    x = qgrad.tensor([1.0, 2.0, 3.0])
+    assert qgrad.numel(x) == 3
+    assert x.clamp_min(2).tolist() == [2, 2, 3]
+    assert qgrad.clamp_max(x, 2).tolist() == [1, 2, 2]
+    assert x.t().tolist() == [1, 2, 3]
+    assert qgrad.arange(end=3).tolist() == [0, 1, 2]
+    assert [row.tolist() for row in reversed(x)] == [3, 2, 1]
+    for call, text in (
+        (lambda: qgrad.arange(1, 0), "arange: from 1 there is no way to 0 in steps of 1"),
+        (lambda: qgrad.arange(), "arange: end is missing"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=text):
+            call()
