@@ -133,3 +133,20 @@ def test_rows_do_not_know_their_batch(isa: str, name: str) -> None:
     together = getattr(kernels, name)(x, *rest)
     for i in (0, 17, 36):
         assert_same_bits(getattr(kernels, name)(x[i : i + 1], *rest), together[i : i + 1])
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "pad"),
+    [((16, 16), 1, 1), ((32, 33), 2, 1), ((3, 4), 1500, 4200)],
+    ids=["a block is an image", "parted rows", "more padding than is worth storing"],
+)
+def test_convolutions_of_chosen_sizes(
+    isa: str, size: tuple[int, int], stride: int, pad: int
+) -> None:
+    """Paths that random sizes seldom take."""
+    x = RNG.normal(size=(2, 4, *size)).astype(np.float32)
+    w = RNG.normal(size=(6, 2, 3, 3)).astype(np.float32)
+    how = {"stride": (stride, stride), "pads": (pad,) * 4, "dilation": (1, 1), "groups": 2}
+    check("conv2d_f32", Case((x, w, None), how))
+    g = kernels.conv2d_f32(x, w, **how)
+    check("conv2d_dweight_f32", Case((g, x, (3, 3)), how))

@@ -86,12 +86,19 @@ void convolve(const ConvSpec& spec, const ImagesF32& x, const float* w, const fl
   const ptrdiff_t most = std::min(kColumnBlockF32, all), rows = spec.out_channels / spec.groups;
   WindowProduct product(depth, most);
   AlignedVector<float> products(floats(rows * most));
+  // Blocks that end where images do need no detour to y.
+  const bool direct = bias == nullptr && pixels % kColumnBlockF32 == 0;
   for (ptrdiff_t begin = 0; begin < all; begin += kColumnBlockF32) {
     const ptrdiff_t columns = std::min(kColumnBlockF32, all - begin);
     const std::vector<PixelRun> runs = pixel_runs(windows, begin, columns, product.panel());
     for_groups(spec, [&](const Group& group) {
-      product.run(of_group(windows, group), runs, columns, w + group.first_out * depth, rows,
-                  products.data(), most);
+      const float* weights = w + group.first_out * depth;
+      const WindowsF32 from = of_group(windows, group);
+      if (direct) {
+        float* to = y + (begin / pixels * spec.out_channels + group.first_out) * pixels;
+        return product.run(from, runs, columns, weights, rows, to + begin % pixels, pixels);
+      }
+      product.run(from, runs, columns, weights, rows, products.data(), most);
       for (ptrdiff_t m = 0; m < rows; ++m) {
         const ptrdiff_t o = group.first_out + m;
         store_pixels(products.data() + m * most, begin, columns, pixels, spec.out_channels * pixels,
