@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from qgrad import ops
 from qgrad.dtypes import DType
 from qgrad.errors import ShapeError, UnsupportedOpError
+from qgrad.nn import functional as F
 from qgrad.nn import init
 from qgrad.nn.module import Module
 from qgrad.nn.parameter import Parameter, empty_parameter
@@ -18,7 +18,8 @@ __all__ = ["Embedding"]
 class Embedding(Module):
     """A table of vectors, looked up by integer index: (...) -> (..., embedding_dim).
 
-    The vector at `padding_idx` is zero at first and gets no gradient.
+    The vector at `padding_idx` is zero at first and gets no gradient; `max_norm`, `norm_type` and
+    `scale_grad_by_freq` are those of `F.embedding`.
     """
 
     weight: Parameter
@@ -38,10 +39,9 @@ class Embedding(Module):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        if max_norm is not None or scale_grad_by_freq or sparse:
+        if sparse:
             raise UnsupportedOpError(
-                f"Embedding: max_norm is {max_norm!r}, scale_grad_by_freq {scale_grad_by_freq!r}, "
-                f"sparse {sparse!r}, but only their defaults None, False, False are implemented."
+                "Embedding: sparse is True, but gradients are dense here; leave it out."
             )
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
@@ -53,6 +53,10 @@ class Embedding(Module):
                 )
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx
+        self.max_norm = max_norm
+        self.norm_type = norm_type
+        self.scale_grad_by_freq = scale_grad_by_freq
+        self.sparse = sparse
         if _weight is None:
             shape = (num_embeddings, embedding_dim)
             self.weight = empty_parameter("Embedding", shape, device=device, dtype=dtype)
@@ -63,7 +67,14 @@ class Embedding(Module):
 
     @classmethod
     def from_pretrained(
-        cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
     ) -> Embedding:
         """An Embedding that uses the rows of `embeddings`, not trained if `freeze`."""
         if len(embeddings.shape) != 2:
@@ -72,7 +83,8 @@ class Embedding(Module):
                 "must be (num_embeddings, embedding_dim)."
             )
         rows, columns = embeddings.shape
-        return cls(rows, columns, padding_idx, _weight=embeddings, _freeze=freeze)
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        return cls(rows, columns, *options, _weight=embeddings, _freeze=freeze)
 
     def reset_parameters(self) -> None:
         """Draw the vectors anew from the standard normal distribution."""
@@ -82,9 +94,26 @@ class Embedding(Module):
 
     def forward(self, input: Any) -> Any:
         """Indices (...) -> vectors (..., embedding_dim)."""
-        return ops.embedding(input, self.weight, self.padding_idx)
+        return F.embedding(
+            input,
+            self.weight,
+            self.padding_idx,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.sparse,
+        )
 
     def extra_repr(self) -> str:
         """The arguments, as the repr shows them."""
         text = f"{self.num_embeddings}, {self.embedding_dim}"
-        return text if self.padding_idx is None else f"{text}, padding_idx={self.padding_idx}"
+        for name, plain in (
+            ("padding_idx", None),
+            ("max_norm", None),
+            ("norm_type", 2.0),
+            ("scale_grad_by_freq", False),
+        ):
+            value = getattr(self, name)
+            if value != plain:
+                text += f", {name}={value}"
+        return text

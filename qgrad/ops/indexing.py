@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qgrad.boxing import unbox
 from qgrad.errors import DTypeError
 from qgrad.ops.arithmetic import where
 from qgrad.ops.op import Value, op
@@ -224,8 +225,16 @@ def index_select_dinput(g: Value, input_shape: tuple[int, ...], dim: int, index:
 
 
 @op(onnx="Gather")
-def embedding(input: Value, weight: Value, padding_idx: int | None = None) -> Value:
-    """The rows of `weight` numbered by `input`; row `padding_idx` gets no gradient."""
+def embedding(
+    input: Value,
+    weight: Value,
+    padding_idx: int | None = None,
+    scale_grad_by_freq: bool = False,
+) -> Value:
+    """The rows of `weight` numbered by `input`; row `padding_idx` gets no gradient.
+
+    With `scale_grad_by_freq` the gradient of a row is divided by how often `input` names it.
+    """
     if input.dtype.kind not in "iu":
         raise DTypeError(f"embedding: input must hold integers, got {input.dtype}; use .long()")
     _check_range(input, weight.shape[0], "embedding")
@@ -234,8 +243,13 @@ def embedding(input: Value, weight: Value, padding_idx: int | None = None) -> Va
 
 @embedding.rule("weight")
 def embedding_dweight(
-    g: Value, input: Value, weight_shape: tuple[int, ...], padding_idx: int | None
-) -> Value:
+    g: Value, input: Value, weight_shape: tuple[int, ...], padding_idx: int | None,
+    scale_grad_by_freq: bool,
+) -> Value:  # fmt: skip
+    if scale_grad_by_freq:
+        index = unbox(input)
+        _, place, counts = np.unique(index, return_inverse=True, return_counts=True)
+        g = g / counts[place].reshape((*index.shape, 1))
     if padding_idx is not None:
         kept = input != padding_idx % weight_shape[0]
         g = g * kept.reshape((*kept.shape, 1))

@@ -280,6 +280,25 @@ def test_embedding_looks_up_and_sums_gradients() -> None:
     np.testing.assert_array_equal(table.weight.grad.numpy()[:, 0], [1, 0, 0, 2, 0])
 
 
+def test_embedding_scales_rows_and_gradients() -> None:
+    """max_norm shortens the rows that are named, in the table; frequent rows share a gradient."""
+    table = nn.Embedding.from_pretrained(
+        qgrad.from_numpy(3 * fill((4, 2))), False, max_norm=1.0, norm_type=1.0
+    )
+    before, version = table.weight.detach().numpy().copy(), table.weight._version
+    y = table(qgrad.tensor([1, 3, 1])).detach().numpy()
+    assert np.abs(y).sum(1).max() <= 1
+    after = table.weight.detach().numpy()
+    assert table.weight._version > version
+    np.testing.assert_array_equal(after[[0, 2]], before[[0, 2]])
+    lengths = np.abs(before).sum(1, keepdims=True)
+    np.testing.assert_allclose(after[[1, 3]], (before / lengths)[[1, 3]], rtol=1e-6)
+    fair = nn.Embedding(4, 2, scale_grad_by_freq=True)
+    fair(qgrad.tensor([[1, 3], [1, 1]])).sum().backward()
+    np.testing.assert_array_equal(fair.weight.grad.numpy()[:, 0], [0, 1, 0, 1])
+    assert repr(table) == "Embedding(4, 2, max_norm=1.0, norm_type=1.0)"
+
+
 def test_embedding_from_pretrained() -> None:
     """A given table is used as it is, frozen unless asked otherwise."""
     weight = qgrad.from_numpy(fill((4, 2)))
@@ -300,8 +319,8 @@ def test_embedding_errors() -> None:
         table(qgrad.tensor([1.0]))
     with pytest.raises(ValueError, match=r"padding_idx is 7.*\[-5, 5\)"):
         nn.Embedding(5, 3, padding_idx=7)
-    with pytest.raises(UnsupportedOpError, match="Embedding: max_norm"):
-        nn.Embedding(5, 3, max_norm=1.0)
+    with pytest.raises(UnsupportedOpError, match="Embedding: sparse is True"):
+        nn.Embedding(5, 3, sparse=True)
 
 
 # -- activations ---------------------------------------------------------------------------------
