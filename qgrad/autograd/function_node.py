@@ -241,6 +241,7 @@ def _with_identity(
     results: list[Any] = []
     for i, value in enumerate(outputs):
         if not isinstance(value, Variable):
+            _check_no_tensors(name, i, value)
             results.append(value)
         elif any(value is tensor for tensor in ctx._dirty):
             if i in places:
@@ -254,6 +255,16 @@ def _with_identity(
         else:
             results.append(value)
     return results
+
+
+def _check_no_tensors(name: str, i: int, value: Any) -> None:
+    """Refuse tensors that would be left without a gradient."""
+    items = value.values() if isinstance(value, dict) else value
+    if isinstance(value, (list, tuple, dict)) and any(isinstance(v, Variable) for v in items):
+        raise TypeError(
+            f"{name}: forward returned tensors inside a {type(value).__name__} (output {i}), where "
+            "no gradient reaches them; return a tensor or a tuple of tensors"
+        )
 
 
 def _saved(

@@ -27,6 +27,8 @@ Mode = bool | None
 _GENERATOR = 0x20  # the flag of generator functions' code
 
 recording: ContextVar[Mode] = ContextVar("qgrad_recording", default=True)
+# The modes outside of the `with` blocks that this thread is in; a mode object may be shared.
+_outside: ContextVar[tuple[Mode, ...]] = ContextVar("qgrad_recording_outside", default=())
 
 
 def is_grad_enabled() -> bool:
@@ -44,11 +46,10 @@ class _GradMode:
 
     def __init__(self, mode: Mode) -> None:
         self.mode = mode
-        self._before: list[Mode] = []
 
     def __enter__(self) -> None:
         before = recording.get()
-        self._before.append(before)
+        _outside.set((*_outside.get(), before))
         # Inference mode stays on in a no_grad block inside.
         recording.set(None if before is None and self.mode is False else self.mode)
 
@@ -58,7 +59,9 @@ class _GradMode:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        recording.set(self._before.pop())
+        *outer, before = _outside.get()
+        _outside.set(tuple(outer))
+        recording.set(before)
 
     def __call__(self, fn: F) -> F:
         """Decorate `fn`: every call runs in this mode, and so does the body of a generator."""
@@ -163,7 +166,8 @@ class set_grad_enabled(_GradMode):
 
     def __enter__(self) -> None:
         super().__enter__()
-        self._before[-1] = self._initial
+        *outer, _ = _outside.get()
+        _outside.set((*outer, self._initial))
 
     def __call__(self, fn: F) -> F:
         """Decorate `fn`; the mode outside of it stays as it was."""

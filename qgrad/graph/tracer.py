@@ -211,6 +211,10 @@ class Tracer(Tensor):
         """Refused: gradients are taken of the traced module's results."""
         self.refuse("register_hook()", _GRADIENT)
 
+    def register_post_accumulate_grad_hook(self, hook: Any) -> NoReturn:
+        """Refused: gradients are taken of the traced module's results."""
+        self.refuse("register_post_accumulate_grad_hook()", _GRADIENT)
+
     def retain_grad(self) -> NoReturn:
         """Refused: gradients are taken of the traced module's results."""
         self.refuse("retain_grad()", _GRADIENT)

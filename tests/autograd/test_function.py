@@ -409,6 +409,19 @@ def test_wrong_uses() -> None:
     with pytest.raises(TypeError, match=r"save_for_backward: argument 1 is a int.*ctx\.name"):
         SavesNumber.apply(x)
 
+    class ReturnsList(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return [x * 2, x * 3]
+
+    with pytest.raises(TypeError, match=r"ReturnsList: .*inside a list \(output 0\).*tuple"):
+        ReturnsList.apply(x)
+    assert len(ReturnsList.apply(x.detach())) == 2
+    with qgrad.inference_mode():
+        unfit = qgrad.ones(1, dtype=qgrad.float64)
+    with pytest.raises(RuntimeError, match="Polar: a tensor made in inference mode"):
+        Polar.apply(x, unfit)
+
     class NoBackward(Function):
         @staticmethod
         def forward(ctx: Any, x: Any) -> Any:
@@ -521,3 +534,25 @@ def test_backward_inside_backward() -> None:
     Checkpoint.apply(lambda t: (t.sin() * t).exp(), x * 1).sum().backward()
     expected = grad((x.sin() * x).exp().sum(), x)[0]
     np.testing.assert_allclose(x.grad.numpy(), expected.numpy(), 1e-12)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_long_chains(outputs: int) -> None:
+    """A chain of Functions, with one output or two, goes back and is destroyed."""
+
+    class Twice(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return (x + x).detach() if outputs == 1 else (x + x, x)
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, *rest: Any) -> Any:
+            return g if len(ctx.saved_tensors) == 1 else None
+
+    x = y = leaf(0.0)
+    for _ in range(20_000):
+        y = Twice.apply(y) if outputs == 1 else Twice.apply(y)[0]
+    y.backward(retain_graph=True)
+    assert x.grad.item() == 1
+    del y

@@ -158,6 +158,30 @@ def test_inference_mode_is_each_threads_own() -> None:
     assert seen == [False]
 
 
+def test_a_mode_shared_by_threads() -> None:
+    """One object entered by two threads puts back the mode of each."""
+    mode = qgrad.no_grad()
+    inside, leave = threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def other() -> None:
+        with qgrad.inference_mode():
+            with mode:
+                inside.set()
+                leave.wait()
+            seen.append(qgrad.is_inference_mode_enabled())
+        seen.append(qgrad.is_grad_enabled())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    inside.wait()
+    with mode:
+        leave.set()
+        thread.join()
+    assert seen == [True, True]
+    assert qgrad.is_grad_enabled()
+
+
 @pytest.mark.parametrize(
     "change",
     [
