@@ -31,8 +31,10 @@ def test_reads_nothing_outside_its_arguments(isa: str, name: str) -> None:
             beside_a_guard(np.array(a, order="C"), at_end) if isinstance(a, np.ndarray) else a
             for a in case.arrays
         ]
-        np.testing.assert_array_equal(
-            kernel(*guarded, **case.options), kernel(*case.arrays, **case.options)
-        )
+        got, expected = (kernel(*a, **case.options) for a in (guarded, case.arrays))
+        if not isinstance(expected, tuple):
+            got, expected = (got,), (expected,)
+        for result, free in zip(got, expected, strict=True):
+            np.testing.assert_array_equal(result, free)
 
     run()
