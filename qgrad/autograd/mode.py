@@ -42,16 +42,26 @@ def is_inference_mode_enabled() -> bool:
 
 
 class _GradMode:
-    """Sets the mode in a `with` block or in every call of a decorated function."""
+    """Sets the mode in a `with` block or in every call of a decorated function.
+
+    Inside inference mode only another inference mode does.
+    """
+
+    _ends_inference = False
 
     def __init__(self, mode: Mode) -> None:
         self.mode = mode
 
     def __enter__(self) -> None:
-        before = recording.get()
+        self._enter(recording.get())
+
+    def _enter(self, before: Mode) -> None:
+        """Set the mode until `__exit__` sets `before`."""
         _outside.set((*_outside.get(), before))
-        # Inference mode stays on in a no_grad block inside.
-        recording.set(None if before is None and self.mode is False else self.mode)
+        recording.set(self._next(recording.get()))
+
+    def _next(self, before: Mode) -> Mode:
+        return None if before is None and not self._ends_inference else self.mode
 
     def __exit__(
         self,
@@ -65,19 +75,21 @@ class _GradMode:
 
     def __call__(self, fn: F) -> F:
         """Decorate `fn`: every call runs in this mode, and so does the body of a generator."""
-        mode = self.mode
         if getattr(getattr(fn, "__code__", None), "co_flags", 0) & _GENERATOR:
-            return _generator_in_mode(fn, mode)
+            return _generator_in_mode(fn, self)
 
         @wraps(fn)
         def inner(*args: Any, **kwargs: Any) -> Any:
-            with _GradMode(mode):
+            self._enter(recording.get())
+            try:
                 return fn(*args, **kwargs)
+            finally:
+                self.__exit__(None, None, None)
 
         return inner  # type: ignore[return-value]
 
 
-def _generator_in_mode(fn: F, mode: Mode) -> F:
+def _generator_in_mode(fn: F, mode: _GradMode) -> F:
     """`fn` whose generators run in `mode` between yields; the caller's mode stays as it is."""
 
     @wraps(fn)
@@ -85,11 +97,13 @@ def _generator_in_mode(fn: F, mode: Mode) -> F:
         generator = fn(*args, **kwargs)
         step, argument = generator.send, None
         while True:
+            mode._enter(recording.get())
             try:
-                with _GradMode(mode):
-                    value = step(argument)
+                value = step(argument)
             except StopIteration as end:
                 return end.value
+            finally:
+                mode.__exit__(None, None, None)
             try:
                 argument = yield value
                 step = generator.send
@@ -126,7 +140,7 @@ class no_grad(_GradMode):
 
 
 class enable_grad(no_grad):
-    """Record again inside a `no_grad` block; used like `no_grad`."""
+    """Record again inside a `no_grad` block (not inside inference mode); used like `no_grad`."""
 
     _mode = True
 
@@ -136,13 +150,16 @@ class inference_mode(_GradMode):
 
     Tensors made inside can be computed with, but not saved for a gradient, changed in place
     outside, or made to require grad; `clone()` gives a tensor that can. Views of tensors from
-    outside are tensors like those. `inference_mode(False)` records again.
+    outside are tensors like those. Inside, no_grad and enable_grad have no effect, and
+    `inference_mode(False)` records again.
 
     >>> with qgrad.inference_mode():
     ...     x = qgrad.ones(2)
     >>> x.is_inference()
     True
     """
+
+    _ends_inference = True
 
     def __new__(cls, mode: Any = True) -> Any:
         """The mode, or the function `mode` in that mode."""
@@ -162,12 +179,10 @@ class set_grad_enabled(_GradMode):
     def __init__(self, mode: bool) -> None:
         super().__init__(bool(mode))
         self._initial = recording.get()
-        recording.set(None if self._initial is None and not mode else self.mode)
+        recording.set(self._next(self._initial))
 
     def __enter__(self) -> None:
-        super().__enter__()
-        *outer, _ = _outside.get()
-        _outside.set((*outer, self._initial))
+        self._enter(self._initial)
 
     def __call__(self, fn: F) -> F:
         """Decorate `fn`; the mode outside of it stays as it was."""

@@ -57,7 +57,7 @@ def test_inference_tensors_stay_out_of_gradients() -> None:
 
 
 def test_modes_inside_inference_mode() -> None:
-    """no_grad keeps it, enable_grad and inference_mode(False) record again; all put it back."""
+    """no_grad and enable_grad have no effect, inference_mode(False) records; all put it back."""
     w = leaf(1)
     with qgrad.inference_mode():
         with qgrad.no_grad():
@@ -65,10 +65,13 @@ def test_modes_inside_inference_mode() -> None:
         with qgrad.set_grad_enabled(False):
             assert (w * 2).is_inference()
         with qgrad.enable_grad():
-            assert (w * 2).requires_grad
+            assert (w * 2).is_inference()
+            assert not (w * 2).requires_grad
         with qgrad.inference_mode(False):
             assert not qgrad.is_inference_mode_enabled()
             assert (w * 2).requires_grad
+        assert qgrad.inference_mode(False)(lambda: (w * 2).requires_grad)()
+        assert not qgrad.enable_grad()(lambda: (w * 2).requires_grad)()
         assert (w * 2).is_inference()
     assert qgrad.is_grad_enabled()
 
