@@ -27,8 +27,9 @@ Mode = bool | None
 _GENERATOR = 0x20  # the flag of generator functions' code
 
 recording: ContextVar[Mode] = ContextVar("qgrad_recording", default=True)
-# The modes outside of the `with` blocks that this thread is in; a mode object may be shared.
-_outside: ContextVar[tuple[Mode, ...]] = ContextVar("qgrad_recording_outside", default=())
+# The modes outside of the `with` blocks that this thread is in, as (mode, those further out); not
+# kept by the mode objects, which threads may share.
+_outside: ContextVar[Any] = ContextVar("qgrad_recording_outside", default=None)
 
 
 def is_grad_enabled() -> bool:
@@ -53,11 +54,13 @@ class _GradMode:
         self.mode = mode
 
     def __enter__(self) -> None:
-        self._enter(recording.get())
+        before = recording.get()
+        _outside.set((before, _outside.get()))
+        recording.set(self._next(before))
 
     def _enter(self, before: Mode) -> None:
         """Set the mode until `__exit__` sets `before`."""
-        _outside.set((*_outside.get(), before))
+        _outside.set((before, _outside.get()))
         recording.set(self._next(recording.get()))
 
     def _next(self, before: Mode) -> Mode:
@@ -69,8 +72,8 @@ class _GradMode:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        *outer, before = _outside.get()
-        _outside.set(tuple(outer))
+        before, outer = _outside.get()
+        _outside.set(outer)
         recording.set(before)
 
     def __call__(self, fn: F) -> F:
