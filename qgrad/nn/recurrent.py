@@ -12,7 +12,6 @@ from qgrad.dtypes import DType
 from qgrad.errors import ShapeError
 from qgrad.nn import functional as F
 from qgrad.nn import init
-from qgrad.nn.functional.recurrent import gru_step, lstm_step, rnn_step
 from qgrad.nn.module import Module
 from qgrad.nn.parameter import empty_parameter
 
@@ -144,15 +143,11 @@ class RNNBase(Module):
         self, x: Any, state: tuple[Any, ...], layer: int, suffix: str
     ) -> tuple[Any, tuple[Any, ...]]:
         """One layer in one direction: outputs of all steps, and the state after the last."""
+        if suffix:
+            x = ops.flip(x, 0)
         gates = ops.linear(x, self._of(layer, suffix, "weight_ih"), self._input_bias(layer, suffix))
-        steps = range(int(x.shape[0]))
-        outputs = []
-        for t in reversed(steps) if suffix else steps:
-            state = self._step(gates[t], state, layer, suffix)
-            outputs.append(state[0])
-        if not outputs:
-            raise ShapeError(f"{type(self).__name__}: the sequence is empty")
-        return ops.stack(outputs[::-1] if suffix else outputs, 0), state
+        y, after = self._steps(gates, state, layer, suffix)
+        return (ops.flip(y, 0) if suffix else y), after
 
     def _input_bias(self, layer: int, suffix: str) -> Any:
         """What is added once for all steps: both biases, where they only occur as a sum."""
@@ -160,10 +155,10 @@ class RNNBase(Module):
             return None
         return self._of(layer, suffix, "bias_ih") + self._of(layer, suffix, "bias_hh")
 
-    def _step(
+    def _steps(
         self, gates: Any, state: tuple[Any, ...], layer: int, suffix: str
-    ) -> tuple[Any, ...]:
-        """The state after a step; its first part is the step's output."""
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """Outputs of all steps from the input's share of the gates, and the state at the end."""
         raise NotImplementedError
 
     def _check_input(self, input: Any) -> bool:
@@ -251,11 +246,12 @@ class RNN(RNNBase):
         )
         self.nonlinearity = nonlinearity
 
-    def _step(
+    def _steps(
         self, gates: Any, state: tuple[Any, ...], layer: int, suffix: str
-    ) -> tuple[Any, ...]:
+    ) -> tuple[Any, tuple[Any, ...]]:
         weight = self._of(layer, suffix, "weight_hh")
-        return (rnn_step(gates, state[0], weight, None, getattr(ops, self.nonlinearity)),)
+        y = ops.rnn_layer(gates, state[0], weight, self.nonlinearity)
+        return y, (y[-1],)
 
 
 class LSTM(RNNBase):
@@ -295,12 +291,13 @@ class LSTM(RNNBase):
             dtype,
         )
 
-    def _step(
+    def _steps(
         self, gates: Any, state: tuple[Any, ...], layer: int, suffix: str
-    ) -> tuple[Any, ...]:
-        h, c = state
+    ) -> tuple[Any, tuple[Any, ...]]:
         weight, projection = (self._of(layer, suffix, n) for n in ("weight_hh", "weight_hr"))
-        return lstm_step(gates, h, c, weight, None, projection)
+        both = ops.lstm_layer(gates, *state, weight, projection)
+        width = self.proj_size or self.hidden_size
+        return both[..., :width], (both[-1, :, :width], both[-1, :, width:])
 
 
 class GRU(RNNBase):
@@ -341,11 +338,12 @@ class GRU(RNNBase):
     def _input_bias(self, layer: int, suffix: str) -> Any:
         return self._of(layer, suffix, "bias_ih")
 
-    def _step(
+    def _steps(
         self, gates: Any, state: tuple[Any, ...], layer: int, suffix: str
-    ) -> tuple[Any, ...]:
+    ) -> tuple[Any, tuple[Any, ...]]:
         weight, bias = (self._of(layer, suffix, name) for name in ("weight_hh", "bias_hh"))
-        return (gru_step(gates, state[0], weight, bias),)
+        y = ops.gru_layer(gates, state[0], weight, bias)
+        return y, (y[-1],)
 
 
 def check_nonlinearity(where: str, nonlinearity: str) -> None:

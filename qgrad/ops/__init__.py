@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qgrad.ops import codes as _codes  # noqa: F401  (says what ops do with quantized tensors)
 from qgrad.ops.activation import (
     celu,
     elu,
@@ -208,6 +209,7 @@ from qgrad.ops.rearrange import (
     tile,
     unfold,
 )
+from qgrad.ops.recurrent import gru_layer, lstm_layer, rnn_layer
 from qgrad.ops.reduction import (
     all,
     amax,
@@ -357,6 +359,7 @@ __all__ = [
     "greater",
     "greater_equal",
     "group_norm",
+    "gru_layer",
     "gt",
     "hardsigmoid",
     "hardswish",
@@ -403,6 +406,7 @@ __all__ = [
     "logical_xor",
     "logsigmoid",
     "logsumexp",
+    "lstm_layer",
     "lt",
     "manual_seed",
     "masked_fill",
@@ -454,6 +458,7 @@ __all__ = [
     "repeat",
     "reshape",
     "rms_norm",
+    "rnn_layer",
     "roll",
     "round",
     "round_decimals",

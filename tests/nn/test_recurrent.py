@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import qgrad
 from qgrad import nn
-from qgrad.errors import ShapeError, TraceError
+from qgrad.errors import ShapeError
 from qgrad.graph import trace
 
 
@@ -233,14 +233,17 @@ def test_initial_values_and_names() -> None:
     assert list(nn.GRUCell(2, 3, bias=False).state_dict()) == ["weight_ih", "weight_hh"]
 
 
-def test_traced_for_any_batch() -> None:
-    """The steps of a trace are fixed, the batch is free; a free length is refused."""
-    layer = nn.GRU(3, 4, 2, batch_first=True)
-    graph = trace(layer, qgrad.randn(2, 5, 3))
-    x = qgrad.randn(7, 5, 3)
-    np.testing.assert_array_equal(graph(x)[0].detach().numpy(), layer(x)[0].detach().numpy())
-    with pytest.raises(TraceError, match="dynamic_dims"):
-        trace(nn.GRU(3, 4), qgrad.randn(5, 2, 3))
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_traced_for_any_batch_and_length(kind: str) -> None:
+    """A layer is one node for each direction, and runs on sequences of any length."""
+    layer = getattr(nn, kind)(3, 4, 2, batch_first=True, bidirectional=True)
+    graph = trace(layer, qgrad.randn(2, 5, 3), dynamic_dims={0: (0, 1)})
+    steps = [node for node in graph.graph.nodes if node.op is not None and "layer" in node.op.name]
+    assert len(steps) == 4
+    for x in (qgrad.randn(7, 5, 3), qgrad.randn(1, 9, 3)):
+        for mine, expected in zip(parts(graph(x)[1]), parts(layer(x)[1]), strict=True):
+            np.testing.assert_array_equal(mine.detach().numpy(), expected.detach().numpy())
+        np.testing.assert_array_equal(graph(x)[0].detach().numpy(), layer(x)[0].detach().numpy())
 
 
 @pytest.mark.parametrize(
@@ -253,7 +256,7 @@ def test_traced_for_any_batch() -> None:
             ShapeError,
             r"GRU: a part of the state has shape \(1, 3, 4\), but must have \(1, 2, 4\)",
         ),
-        (lambda: nn.RNN(3, 4)(qgrad.ones(0, 2, 3)), ShapeError, "RNN: the sequence is empty"),
+        (lambda: nn.RNN(3, 4)(qgrad.ones(0, 2, 3)), ShapeError, r"rnn_layer: needs gates \[L, N, 1 \* H\] with L >= 1"),
         (lambda: nn.RNN(3, 4, nonlinearity="gelu"), ValueError, "nonlinearity is 'gelu'"),
         (lambda: nn.LSTM(3, 4, proj_size=4), ValueError, "proj_size is 4"),
         (lambda: nn.LSTM(3, 0), ValueError, "hidden_size is 0"),

@@ -1,6 +1,6 @@
 """One step of a recurrent layer, from the input's share of the gates and the state before.
 
-The input's share, x @ w_ih.T + b_ih, is computed by the caller: for a sequence, all steps at once.
+The input's share is x @ w_ih.T + b_ih. A whole sequence is one op, `ops.lstm_layer` and kin.
 """
 
 from __future__ import annotations
