@@ -9,7 +9,7 @@ steps beforehand, so that the loop is short.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -289,7 +289,7 @@ def gru_layer(gates: Value, h: Value, weight: Value, bias: Value = None) -> Valu
 
 
 def _gru_gradients(
-    g: Value, gates: Value, h: Value, weight: Value, bias: Value, y: Value, kept: Sequence[Any]
+    g: Value, gates: Value, h: Value, weight: Value, bias: Value, y: Value, kept: Any
 ) -> Gradients:
     """The gradients of gates, h, weight and bias."""
     hidden = h.shape[-1]

@@ -256,7 +256,7 @@ def test_traced_for_any_batch_and_length(kind: str) -> None:
             ShapeError,
             r"GRU: a part of the state has shape \(1, 3, 4\), but must have \(1, 2, 4\)",
         ),
-        (lambda: nn.RNN(3, 4)(qgrad.ones(0, 2, 3)), ShapeError, r"rnn_layer: needs gates \[L, N, 1 \* H\] with L >= 1"),
+        (lambda: nn.RNN(3, 4)(qgrad.ones(0, 2, 3)), ShapeError, "rnn_layer: .* with L >= 1"),
         (lambda: nn.RNN(3, 4, nonlinearity="gelu"), ValueError, "nonlinearity is 'gelu'"),
         (lambda: nn.LSTM(3, 4, proj_size=4), ValueError, "proj_size is 4"),
         (lambda: nn.LSTM(3, 0), ValueError, "hidden_size is 0"),

@@ -23,7 +23,8 @@ def parts(x: Array, count: int) -> list[Array]:
 def rnn_layer(d: Draw) -> Call:
     """Both nonlinearities."""
     steps, batch, width = sizes(d)
-    gates, h, weight = d.array((steps, batch, width)), d.array((batch, width)), d.array((width,) * 2)
+    gates, h = d.array((steps, batch, width)), d.array((batch, width))
+    weight = d.array((width, width))
     name, f = d.one_of(("tanh", np.tanh), ("relu", lambda x: np.maximum(x, 0)))
     states: list[Any] = [h]
     for share in gates:
