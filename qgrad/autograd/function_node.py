@@ -13,10 +13,11 @@ from weakref import ref
 
 import numpy as np
 
-from qgrad.autograd.engine import changed_in_place, freed, read_only
+from qgrad.autograd.engine import read_only
 from qgrad.autograd.in_place import check_leaf, rebase
 from qgrad.autograd.mode import recording
 from qgrad.autograd.record import alias, check_savable, edge_of, make, noted, shared_cell
+from qgrad.autograd.saved import changed_in_place, freed
 from qgrad.autograd.variable import Join, Node, Variable, bump, next_order, version
 from qgrad.boxing import box
 from qgrad.errors import ShapeError

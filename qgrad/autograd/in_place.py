@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from qgrad.autograd.engine import raw_items
 from qgrad.autograd.mode import recording
 from qgrad.autograd.record import make, needs_grad, record
+from qgrad.autograd.saved import raw_items
 from qgrad.autograd.variable import INFERENCE, Variable, bump, set_history
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import add, div, mul, sub

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from qgrad.autograd.engine import raw_items
 from qgrad.autograd.mode import recording
+from qgrad.autograd.saved import raw_items
 from qgrad.autograd.variable import INFERENCE, Node, Variable, next_order, set_history, version
 from qgrad.ops.op import Op
 
