@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import DTypeError
 
-__all__ = ["Refusals"]
+__all__ = ["Refusals", "refusal"]
 
 BINARY = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor")
 OTHERS = ("neg", "pos", "abs", "invert", "lt", "le", "gt", "ge")
@@ -42,6 +42,11 @@ _NO_NUMBERS = "has codes, and codes with different scales cannot be computed wit
 _WAY_OUT = (
     "Call q.dequantize() for a float tensor to compute with, or q.int_repr() for the integer codes"
 )
+
+
+def refusal(op: str) -> DTypeError:
+    """The error for an op that would compute with codes."""
+    return _refusal(op, _NO_NUMBERS)
 
 
 def _refusal(op: str, why: str) -> DTypeError:
