@@ -34,7 +34,7 @@ from qgrad.testing import count_differing_codes
 
 __all__ = ["run_demo"]
 
-EPOCHS, LR = 25, 3e-3
+EPOCHS, LR = 40, 3e-3
 QAT_EPOCHS, QAT_LR = 24, 3e-3
 HURTS = 3.0  # points of accuracy: from here on, rounding after training is not good enough
 
