@@ -69,6 +69,14 @@ from qgrad.nn.loss import MSELoss as MSELoss
 from qgrad.nn.loss import NLLLoss as NLLLoss
 from qgrad.nn.loss import SmoothL1Loss as SmoothL1Loss
 from qgrad.nn.loss import SoftMarginLoss as SoftMarginLoss
+from qgrad.nn.margin import CosineEmbeddingLoss as CosineEmbeddingLoss
+from qgrad.nn.margin import GaussianNLLLoss as GaussianNLLLoss
+from qgrad.nn.margin import HingeEmbeddingLoss as HingeEmbeddingLoss
+from qgrad.nn.margin import MarginRankingLoss as MarginRankingLoss
+from qgrad.nn.margin import MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss
+from qgrad.nn.margin import MultiMarginLoss as MultiMarginLoss
+from qgrad.nn.margin import PoissonNLLLoss as PoissonNLLLoss
+from qgrad.nn.margin import TripletMarginLoss as TripletMarginLoss
 from qgrad.nn.module import Module as Module
 from qgrad.nn.norm import BatchNorm1d as BatchNorm1d
 from qgrad.nn.norm import BatchNorm2d as BatchNorm2d

@@ -16,14 +16,16 @@ __all__ = [
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "Loss",
     "MSELoss",
     "NLLLoss",
     "SmoothL1Loss",
     "SoftMarginLoss",
+    "WeightedLoss",
 ]
 
 
-class _Loss(Module):
+class Loss(Module):
     """`reduction` is "mean", "sum", or "none" for one value per element."""
 
     def __init__(
@@ -36,7 +38,7 @@ class _Loss(Module):
         self.reduction = chosen_reduction(type(self).__name__, size_average, reduce, reduction)
 
 
-class _WeightedLoss(_Loss):
+class WeightedLoss(Loss):
     """A loss with a buffer of weights."""
 
     weight: Tensor | None
@@ -52,7 +54,7 @@ class _WeightedLoss(_Loss):
         self.register_buffer("weight", weight)
 
 
-class MSELoss(_Loss):
+class MSELoss(Loss):
     """(input - target)^2, averaged."""
 
     def forward(self, input: Any, target: Any) -> Any:
@@ -60,7 +62,7 @@ class MSELoss(_Loss):
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class L1Loss(_Loss):
+class L1Loss(Loss):
     """|input - target|, averaged."""
 
     def forward(self, input: Any, target: Any) -> Any:
@@ -82,7 +84,7 @@ class HuberLoss(Module):
         return F.huber_loss(input, target, self.reduction, self.delta)
 
 
-class SmoothL1Loss(_Loss):
+class SmoothL1Loss(Loss):
     """d^2 / (2 beta) where |d| < beta, else |d| - beta / 2, for d = input - target."""
 
     def __init__(
@@ -100,7 +102,7 @@ class SmoothL1Loss(_Loss):
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
 
 
-class SoftMarginLoss(_Loss):
+class SoftMarginLoss(Loss):
     """log(1 + exp(-target * input)) for targets 1 and -1, averaged."""
 
     def forward(self, input: Any, target: Any) -> Any:
@@ -133,7 +135,7 @@ class KLDivLoss(Module):
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
 
 
-class NLLLoss(_WeightedLoss):
+class NLLLoss(WeightedLoss):
     """-input[class] for log-probabilities (N, C, ...) and classes (N, ...).
 
     `weight` (C) weighs the classes, in the mean's divisor too; targets equal to `ignore_index` do
@@ -162,7 +164,7 @@ class NLLLoss(_WeightedLoss):
         )
 
 
-class CrossEntropyLoss(_WeightedLoss):
+class CrossEntropyLoss(WeightedLoss):
     """-log softmax(input)[class] for logits (N, C, ...) and classes (N, ...) or probabilities.
 
     `weight` (C) weighs the classes; integer targets equal to `ignore_index` do not count;
@@ -194,7 +196,7 @@ class CrossEntropyLoss(_WeightedLoss):
         )
 
 
-class BCELoss(_WeightedLoss):
+class BCELoss(WeightedLoss):
     """Binary cross entropy between probabilities and targets; `weight` weighs the elements."""
 
     def forward(self, input: Any, target: Any) -> Any:
@@ -202,7 +204,7 @@ class BCELoss(_WeightedLoss):
         return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
-class BCEWithLogitsLoss(_WeightedLoss):
+class BCEWithLogitsLoss(WeightedLoss):
     """Binary cross entropy between sigmoid(input) and target, without its loss of precision.
 
     `weight` weighs the elements, `pos_weight` the positive targets; both broadcast.

@@ -32,6 +32,8 @@ POS = qgrad.tensor([3.0, 1.0, 0.5])
 LP = F.log_softmax(X, 1)
 PR = F.sigmoid(X)
 Y = fill((4, 3), 1.0).sign()
+Z = fill((4, 3), 2.0)
+CLASSES = qgrad.tensor([2, 0, 1, 1])
 
 # (loss by reduction, mean, sum, first values of "none"), from PyTorch 2.13.
 PYTORCH = [
@@ -117,6 +119,54 @@ PYTORCH = [
         lambda r: F.l1_loss(X, P, reduction=r, weight=PR),
         1.74358, 12.3737, [0.392498, 1.97965, 2.56268],
     ),
+    (
+        lambda r: F.poisson_nll_loss(X, Z.abs() * 4, full=True, reduction=r),
+        6.94461, 83.3353, [1.82591, 8.56222, 16.4787],
+    ),
+    (
+        lambda r: F.poisson_nll_loss(PR, Z.abs(), False, reduction=r),
+        1.09248, 13.1098, [1.02194, 0.958769, 0.964154],
+    ),
+    (
+        lambda r: F.gaussian_nll_loss(X, Z, PR, True, reduction=r),
+        16.6733, 200.079, [0.746775, 3.25532, 6.3786],
+    ),
+    (
+        lambda r: F.gaussian_nll_loss(X, Z, PR[:, 0], eps=0.5, reduction=r),
+        3.97122, 47.6546, [-0.172164, 2.9323, 7.19591],
+    ),
+    (
+        lambda r: F.hinge_embedding_loss(X, Y, 2.0, reduction=r),
+        2.41988, 29.0385, [0.886561, 2.52441, 2.97499],
+    ),
+    (
+        lambda r: F.margin_ranking_loss(X, Z, Y, 0.5, reduction=r),
+        0.433395, 5.20074, [0.522737, 0.0, 0.0],
+    ),
+    (
+        lambda r: F.cosine_embedding_loss(X, Z, Y[:, 0], 0.1, reduction=r),
+        0.646769, 2.58708, [0.728837, 1.12116, 0.0],
+    ),
+    (
+        lambda r: F.triplet_margin_loss(X, Z, P, 2.0, reduction=r),
+        2.42161, 9.68643, [2.36814, 2.7362, 2.20422],
+    ),
+    (
+        lambda r: F.triplet_margin_loss(X, Z, P, p=1.0, swap=True, reduction=r),
+        5.31067, 21.2427, [5.1951, 2.57563, 8.20329],
+    ),
+    (
+        lambda r: F.multilabel_soft_margin_loss(X, P, W, reduction=r),
+        1.50969, 6.03876, [2.15659, 0.753274, 0.961588],
+    ),
+    (
+        lambda r: F.multi_margin_loss(X, CLASSES, reduction=r),
+        0.434391, 1.73756, [0.183139, 0.0, 1.08217],
+    ),
+    (
+        lambda r: F.multi_margin_loss(X, CLASSES, 2, 0.5, W, reduction=r),
+        0.417377, 1.66951, [0.00162812, 0.0, 1.38773],
+    ),
 ]  # fmt: skip
 
 
@@ -144,6 +194,37 @@ MODULES = [
     (nn.KLDivLoss(reduction="sum", log_target=True), LP, P.log(), 1.16494),
     (nn.BCELoss(W), PR, P, 1.50969),
 ]
+
+
+# Modules, the functions they call, whose values stand above, and their further arguments.
+MARGINS = [
+    (nn.PoissonNLLLoss(full=True, reduction="sum"), F.poisson_nll_loss, [Z], {"full": True}),
+    (nn.GaussianNLLLoss(eps=0.5), F.gaussian_nll_loss, [Z, PR], {"eps": 0.5}),
+    (nn.HingeEmbeddingLoss(2.0), F.hinge_embedding_loss, [Y], {"margin": 2.0}),
+    (nn.MarginRankingLoss(0.5), F.margin_ranking_loss, [Z, Y], {"margin": 0.5}),
+    (
+        nn.CosineEmbeddingLoss(0.1, reduction="none"),
+        *(F.cosine_embedding_loss, [Z, Y[:, 0]], {"margin": 0.1}),
+    ),
+    (
+        nn.TripletMarginLoss(2.0, 1.0, 0.1, True),
+        *(F.triplet_margin_loss, [Z, P], {"margin": 2, "p": 1, "eps": 0.1, "swap": True}),
+    ),
+    (nn.MultiLabelSoftMarginLoss(W), F.multilabel_soft_margin_loss, [P], {"weight": W}),
+    (
+        nn.MultiMarginLoss(2, 0.5, W),
+        *(F.multi_margin_loss, [CLASSES], {"p": 2, "margin": 0.5, "weight": W}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("module", "function", "others", "options"), MARGINS)
+def test_margin_modules_pass_their_options_on(
+    module: Any, function: Any, others: list[Any], options: dict[str, Any]
+) -> None:
+    """Each module is its function with the module's options."""
+    expected = function(X, *others, reduction=module.reduction, **options)
+    np.testing.assert_array_equal(module(X, *others).numpy(), expected.numpy())
 
 
 @pytest.mark.parametrize(("module", "x", "target", "value"), MODULES)
@@ -299,6 +380,12 @@ def test_probability_targets_get_gradients() -> None:
         (lambda: F.mse_loss(X, P, weight=W), ShapeError, r"weight has shape \(3,\).*\(4, 3\)"),
         (lambda: F.binary_cross_entropy(PR, P[0]), ShapeError, r"target \(3,\)"),
         (lambda: nn.KLDivLoss(reduction="average"), ValueError, "reduction is 'average'"),
+        (lambda: nn.TripletMarginLoss(0.0), ValueError, "margin is 0.0, but must be positive"),
+        (lambda: nn.MultiMarginLoss(3), ValueError, "p is 3, but must be 1 or 2"),
+        (lambda: F.multi_margin_loss(X, T[:2]), ShapeError, r"got \(4, 3\) and \(2,\)"),
+        (lambda: F.cosine_embedding_loss(X, X, X), ShapeError, r"target \(N\)"),
+        (lambda: F.gaussian_nll_loss(X, Z, W), ShapeError, r"var has shape \(3,\)"),
+        (lambda: F.gaussian_nll_loss(X, Z, Z), ValueError, "values below 0"),
         (
             lambda: F.binary_cross_entropy_with_logits(X, T),
             ShapeError,
