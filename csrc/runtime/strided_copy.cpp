@@ -67,6 +67,7 @@ std::vector<CopyAxis> joined_axes(const std::vector<CopyAxis>& axes) {
 
 void strided_copy(const uint8_t* x, uint8_t* y, const std::vector<CopyAxis>& axes,
                   ptrdiff_t itemsize) {
+  if (axes[0].size == 0) return;
   if (itemsize == 1) return copy_typed<uint8_t>(x, y, axes);
   if (itemsize == 4) return copy_typed<uint32_t>(x, y, axes);
   copy_typed<uint64_t>(x, y, axes);

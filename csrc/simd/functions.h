@@ -8,6 +8,8 @@ constexpr ptrdiff_t kWide = kLanes / 2;
 
 typedef double F64 __attribute__((vector_size(kWide * 8)));
 typedef int64_t I64 __attribute__((vector_size(kWide * 8)));
+typedef uint64_t U64
+    __attribute__((vector_size(kWide * 8)));  // for bits of NaN and infinity, which wrap
 typedef float HalfF32 __attribute__((vector_size(kWide * 4)));
 
 QG_INLINE F64 wide(double x) { return x - F64{}; }  // not +: that would turn -0.0 into 0.0
@@ -87,7 +89,8 @@ QG_INLINE void exp_parts(F64 x, F64& s, F64& p) {
   const F64 shifted = x * kLog2E + kRounder;
   const F64 n = shifted - kRounder;
   const F64 r = (x - n * kLn2High) - n * kLn2Low;
-  s = from_bits((bits(shifted) - kRounderBits + 1023) << 52);
+  const U64 exponent = reinterpret_cast<U64>(shifted) - (kRounderBits - 1023);
+  s = reinterpret_cast<F64>(exponent << 52);
   p = r + (r * r) * polynomial(kExpm1, r);
 }
 
@@ -111,8 +114,9 @@ QG_INLINE F64 log_of_parts(F64 exponent, F64 f) {
 }
 
 QG_INLINE F64 log(F64 x) {
-  const I64 exponent = ((bits(x) + 0x00095F6200000000) >> 52) - 1023;
-  const F64 mantissa = from_bits(bits(x) - (exponent << 52));
+  const U64 raw = reinterpret_cast<U64>(x);
+  const I64 exponent = (reinterpret_cast<I64>(raw + 0x00095F6200000000) >> 52) - 1023;
+  const F64 mantissa = reinterpret_cast<F64>(raw - (reinterpret_cast<U64>(exponent) << 52));
   const F64 y = log_of_parts(from_integer(exponent), mantissa - 1.0);
   const F64 infinity = wide(__builtin_inf()), nan = wide(__builtin_nan(""));
   const F64 finite = x == 0.0 ? -infinity : x < 0.0 ? nan : y;

@@ -150,3 +150,9 @@ def test_convolutions_of_chosen_sizes(
     check("conv2d_f32", Case((x, w, None), how))
     g = kernels.conv2d_f32(x, w, **how)
     check("conv2d_dweight_f32", Case((g, x, (3, 3)), how))
+
+
+def test_no_products_and_a_negative_zero(isa: str) -> None:
+    """An empty sum is +0, and +0 plus a bias of -0 is +0."""
+    empty, bias = np.zeros((2, 0), np.float32), np.array([-0.0, 1e-45], np.float32)
+    check("linear_f32", Case((empty, empty, bias), {}))

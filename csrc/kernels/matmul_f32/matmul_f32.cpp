@@ -30,10 +30,11 @@ MatrixF32 part(const MatrixF32& m, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t colu
           m.column_stride};
 }
 
-// y = bias, or 0: a sum of no products.
+// y = 0 + bias, or 0: a sum of no products. (0 + -0 is 0.)
 void fill_rows(const float* bias, float* y, ptrdiff_t y_stride, ptrdiff_t rows, ptrdiff_t columns) {
   for (ptrdiff_t m = 0; m < rows; ++m) {
-    for (ptrdiff_t n = 0; n < columns; ++n) y[m * y_stride + n] = bias == nullptr ? 0.0f : bias[n];
+    for (ptrdiff_t n = 0; n < columns; ++n)
+      y[m * y_stride + n] = bias == nullptr ? 0.0f : 0.0f + bias[n];
   }
 }
 
