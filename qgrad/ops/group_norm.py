@@ -65,6 +65,8 @@ def group_norm(
     else:
         y = _whitened(rows, eps)[0]
     y = y.reshape(input.shape)
+    if weight is not None and bias is not None and is_float32(y):
+        return kernels.affine_f32(y, weight, bias, 1)
     if weight is not None:
         y = y * _channels(weight, y.ndim)
     return y if bias is None else y + _channels(bias, y.ndim)
