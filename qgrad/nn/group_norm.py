@@ -181,6 +181,5 @@ class RMSNorm(Module):
     def extra_repr(self) -> str:
         """The arguments, as the repr shows them."""
         return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}"
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
         )

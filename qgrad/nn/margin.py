@@ -102,9 +102,7 @@ class MarginRankingLoss(_MarginLoss):
 
     def forward(self, input1: Any, input2: Any, target: Any) -> Any:
         """Three tensors that broadcast -> a scalar."""
-        return F.margin_ranking_loss(
-            input1, input2, target, self.margin, reduction=self.reduction
-        )
+        return F.margin_ranking_loss(input1, input2, target, self.margin, reduction=self.reduction)
 
 
 class CosineEmbeddingLoss(_MarginLoss):
@@ -141,9 +139,7 @@ class TripletMarginLoss(Loss):
     def forward(self, anchor: Any, positive: Any, negative: Any) -> Any:
         """Three tensors (N, D) -> a scalar."""
         options = (self.margin, self.p, self.eps, self.swap)
-        return F.triplet_margin_loss(
-            anchor, positive, negative, *options, reduction=self.reduction
-        )
+        return F.triplet_margin_loss(anchor, positive, negative, *options, reduction=self.reduction)
 
 
 class MultiLabelSoftMarginLoss(WeightedLoss):

@@ -94,9 +94,7 @@ def rnn_layer(gates: Value, h: Value, weight: Value, nonlinearity: str = "tanh")
     return y, _Tape()
 
 
-def _rnn_gradients(
-    g: Value, h: Value, weight: Value, nonlinearity: str, y: Value
-) -> Gradients:
+def _rnn_gradients(g: Value, h: Value, weight: Value, nonlinearity: str, y: Value) -> Gradients:
     """The gradients of gates, h and weight."""
     slope = 1 - y * y if nonlinearity == "tanh" else (y > 0) * 1.0
     steps: list[Value] = []
@@ -135,9 +133,7 @@ def rnn_layer_dweight(
 
 
 @op(saves=True)
-def lstm_layer(
-    gates: Value, h: Value, c: Value, weight: Value, projection: Value = None
-) -> Value:
+def lstm_layer(gates: Value, h: Value, c: Value, weight: Value, projection: Value = None) -> Value:
     """c[t] = f * c[t-1] + i * g and h[t] = o * tanh(c[t]) for all t: [L, N, P + H] of (h, c).
 
     i, f, g, o are the quarters of gates[t] + h[t-1] @ weight.T, g through tanh, the others through
@@ -321,9 +317,7 @@ def _gru_gradients(
 def _gru(
     g: Value, gates: Value, h: Value, weight: Value, bias: Value, y: Value, saved: Any
 ) -> Gradients:
-    return saved.gradients(
-        g, lambda kept: _gru_gradients(g, gates, h, weight, bias, y, kept)
-    )
+    return saved.gradients(g, lambda kept: _gru_gradients(g, gates, h, weight, bias, y, kept))
 
 
 @gru_layer.rule("gates")

@@ -31,9 +31,7 @@ def test_aligned_corners_keep_lines_straight(mode: str) -> None:
     dims = MODES[mode] - 2
     ramp = sum(np.indices((4,) * dims)).astype(np.float64)  # type: ignore[arg-type]
     expected = sum(np.indices((7,) * dims)) * 0.5  # type: ignore[arg-type]
-    y = F.interpolate(
-        qgrad.from_numpy(ramp[None, None]), size=7, mode=mode, align_corners=True
-    )
+    y = F.interpolate(qgrad.from_numpy(ramp[None, None]), size=7, mode=mode, align_corners=True)
     np.testing.assert_allclose(y.numpy()[0, 0], expected, atol=1e-12)
 
 

@@ -184,9 +184,7 @@ def test_layers_are_cells_step_by_step(
     x = qgrad.from_numpy(rng.uniform(-1, 1, (steps, n, 3)))
     shape = (layers * (1 + bidirectional), n, 2)
     count = 2 if kind == "LSTM" else 1
-    states = [
-        qgrad.from_numpy(rng.uniform(-1, 1, shape) * given_state) for _ in range(count)
-    ]
+    states = [qgrad.from_numpy(rng.uniform(-1, 1, shape) * given_state) for _ in range(count)]
     expected, ends = by_cells(layer, x, states)
     if batch is None:
         x, expected = x[:, 0], expected[:, 0]

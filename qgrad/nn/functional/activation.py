@@ -48,9 +48,7 @@ def relu6(input: Any, inplace: bool = False) -> Any:
     return run(ops.relu6, inplace, input)
 
 
-def hardtanh(
-    input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> Any:
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
     """min(max(x, min_val), max_val)."""
     return run(ops.hardtanh, inplace, input, min_val, max_val)
 

@@ -20,9 +20,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
 def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Any:
     """Zero channels of (N, C, L) or (C, L) with probability `p`, if `training`."""
     if len(input.shape) not in (2, 3):
-        raise ShapeError(
-            f"dropout1d: input must be (N, C, L) or (C, L), got {tuple(input.shape)}"
-        )
+        raise ShapeError(f"dropout1d: input must be (N, C, L) or (C, L), got {tuple(input.shape)}")
     if len(input.shape) == 3:
         return _run(ops.feature_dropout, input, p, training, inplace)
     y = _run(ops.feature_dropout, ops.unsqueeze(input, 0), p, training, inplace)

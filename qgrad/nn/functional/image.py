@@ -49,9 +49,7 @@ def interpolate(
         )
     if mode == "area":
         return _area(input, size, scale_factor, align_corners)
-    return ops.interpolate(
-        input, size, scale_factor, mode, align_corners, recompute_scale_factor
-    )
+    return ops.interpolate(input, size, scale_factor, mode, align_corners, recompute_scale_factor)
 
 
 def _area(input: Any, size: Any, scale_factor: Any, align_corners: bool | None) -> Any:
@@ -108,8 +106,7 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
     lead, channels, height, width = _image_sizes("pixel_unshuffle", input)
     if r < 1 or height % r or width % r:
         raise ShapeError(
-            f"pixel_unshuffle: height and width must be multiples of {r}, got "
-            f"{tuple(input.shape)}"
+            f"pixel_unshuffle: height and width must be multiples of {r}, got {tuple(input.shape)}"
         )
     n = len(lead)
     parts = ops.reshape(input, (*lead, channels, height // r, r, width // r, r))

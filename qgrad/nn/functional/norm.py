@@ -72,9 +72,7 @@ def rms_norm(
     return ops.rms_norm(input, tuple(normalized_shape), weight, eps)
 
 
-def normalize(
-    input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Any = None
-) -> Any:
+def normalize(input: Any, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Any = None) -> Any:
     """x divided by its p-norm along `dim`, or by `eps` where the norm is smaller."""
     norm = ops.clamp(ops.norm(input, p, dim, True), eps)
     return input / norm if out is None else ops.div(input, norm, out=out)

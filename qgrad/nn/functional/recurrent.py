@@ -13,9 +13,7 @@ from qgrad import ops
 __all__ = ["gru_step", "lstm_step", "rnn_step"]
 
 
-def rnn_step(
-    gates: Any, h: Any, w_hh: Any, b_hh: Any, nonlinearity: Callable[[Any], Any]
-) -> Any:
+def rnn_step(gates: Any, h: Any, w_hh: Any, b_hh: Any, nonlinearity: Callable[[Any], Any]) -> Any:
     """h' = nonlinearity(gates + h @ w_hh.T + b_hh): (N, H), (N, H) -> (N, H)."""
     return nonlinearity(gates + ops.linear(h, w_hh, b_hh))
 
