@@ -158,8 +158,10 @@ class _Demo:
     def ship(self, row: Row, digits: Digits) -> None:
         pixels, scores = self.out / "digits.npy", self.out / "scores.npy"
         np.save(pixels, digits.test.pixels)
-        command = [sys.executable, "-m", "qgrad.demo.classify", row.file, pixels, scores]
-        subprocess.run(list(map(str, command)), check=True)
+        names = [path.name for path in (row.file, pixels, scores)]
+        # In its folder: beside a source tree, -m would find that before the installed package.
+        command = [sys.executable, "-m", "qgrad.demo.classify", *names]
+        subprocess.run(command, cwd=self.out, check=True)
         fresh = np.load(scores)
         right = int((fresh.argmax(axis=1) == digits.test.labels).sum())
         if not np.array_equal(fresh, Program.load(row.file).run(digits.test.pixels)[0]):
