@@ -120,10 +120,10 @@ def _networks(
     shape = input_shape = draw(shapes)
     with _own_random_numbers(draw(st.integers(0, 2**16))) as numbers:
         blocks: list[nn.Module] = []
-        for _ in range(draw(st.integers(min_blocks, max_blocks))):
-            possible = [kind for kind in kinds if kind in _POSSIBLE[len(shape)]]
-            kind = draw(st.sampled_from(possible or ["activation"]))
-            block, shape = _BLOCKS[kind](draw, shape, max_channels)
+        while len(blocks) < max_blocks:
+            block, shape = draw(_block(shape, kinds, len(blocks) < min_blocks, max_channels))
+            if block is None:
+                break
             blocks.append(block)
         network = Network(*blocks)
         _settle(network, numbers)
@@ -133,6 +133,18 @@ def _networks(
 
 Block = tuple[nn.Module, Shape]
 Draw = st.DrawFn
+
+
+@st.composite
+def _block(
+    draw: Draw, shape: Shape, kinds: tuple[str, ...], required: bool, max_channels: int
+) -> tuple[nn.Module | None, Shape]:
+    """One more block, or None: a draw of its own, so that shrinking can leave it out."""
+    if not required and not draw(st.integers(0, 3)):
+        return None, shape
+    possible = [kind for kind in kinds if kind in _POSSIBLE[len(shape)]]
+    kind = draw(st.sampled_from(possible or ["activation"]))
+    return _BLOCKS[kind](draw, shape, max_channels)
 
 
 def _activation(draw: Draw, shape: Shape, max_channels: int) -> Block:
@@ -149,11 +161,13 @@ def _linear(draw: Draw, shape: Shape, max_channels: int) -> Block:
 
 def _conv(draw: Draw, shape: Shape, max_channels: int) -> Block:
     """Conv2d with all its options, maybe with BatchNorm2d and an activation."""
+    # The draws do not depend on each other, so that each can shrink alone.
     channels = shape[0]
-    kernel = draw(st.integers(1, min(3, *shape[1:])))
-    padding = draw(st.integers(0, kernel - 1))
-    room = min(shape[1:]) + 2 * padding
-    dilation = draw(st.integers(1, 2)) if 2 * (kernel - 1) < room else 1
+    kernel = min(draw(st.integers(1, 3)), *shape[1:])
+    padding = min(draw(st.integers(0, 2)), kernel - 1)
+    dilation = draw(st.integers(1, 2))
+    if 2 * (kernel - 1) >= min(shape[1:]) + 2 * padding:
+        dilation = 1
     stride = draw(st.integers(1, 2))
     groups = draw(st.sampled_from([g for g in (1, 2, channels) if channels % g == 0]))
     out = groups * draw(st.integers(1, max(1, max_channels // groups)))
@@ -178,10 +192,10 @@ def _pool(draw: Draw, shape: Shape, max_channels: int) -> Block:
     if kind == "adaptive":
         side = draw(st.integers(1, min(shape[1:])))
         return nn.AdaptiveAvgPool2d(side), (shape[0], side, side)
-    kernel = draw(st.integers(1, min(3, *shape[1:])))
+    kernel = min(draw(st.integers(1, 3)), *shape[1:])
     options: dict[str, Any] = {
         "stride": draw(st.integers(1, 2)),
-        "padding": draw(st.integers(0, kernel // 2)),
+        "padding": min(draw(st.integers(0, 1)), kernel // 2),
         "ceil_mode": draw(st.booleans()),
     }
     pool: nn.Module = nn.MaxPool2d(kernel, **options)
