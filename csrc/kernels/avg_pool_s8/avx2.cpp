@@ -1,0 +1,14 @@
+#include "simd/avx2.h"
+#include "kernels/avg_pool_s8/avg_pool_s8.h"
+
+#ifdef QG_HAVE_AVX2
+
+QG_BEGIN_AVX2
+#include "kernels/avg_pool_s8/generic.h"
+QG_END_AVX2
+
+namespace qg {
+static const Register registered(avg_pool_s8_variants, Isa::avx2, &avx2::kVariant);
+}  // namespace qg
+
+#endif

@@ -1,0 +1,17 @@
+#include <array>
+#include <utility>
+
+#include "kernels/gemm_s8/variant.h"
+#include "simd/avx2.h"
+
+#ifdef QG_HAVE_AVX2
+
+QG_BEGIN_AVX2
+#include "kernels/gemm_s8/generic.h"
+QG_END_AVX2
+
+namespace qg {
+static const Register registered(gemm_s8_variants, Isa::avx2, &avx2::kVariant);
+}  // namespace qg
+
+#endif
