@@ -6,6 +6,7 @@
 
 #include "cpu_features.h"
 #include "isa.h"
+#include "parallel.h"
 
 namespace qg {
 
@@ -41,6 +42,11 @@ void set_isa(const std::string& name) {
   throw py::value_error("set_isa: this CPU has no instruction set '" + name + "'");
 }
 
+void set_threads(int32_t count) {
+  if (count < 1) throw py::value_error("set_thread_count: at least one thread");
+  set_thread_count(count);
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
@@ -49,6 +55,8 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("cpu_features", &cpu_features);
   m.def("known_isas", &known_isas);
   m.def("usable_isas", &usable_isas);
+  m.def("thread_count", &thread_count);
+  m.def("set_thread_count", &set_threads, py::arg("count"));
 #define QG_KERNEL(name) bind_##name(m);
 #include "kernels/kernels.def"
 #undef QG_KERNEL

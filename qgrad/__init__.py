@@ -63,6 +63,7 @@ from qgrad.dtypes import (
 from qgrad.dtypes import (
     int32 as int,
 )
+from qgrad.kernels import get_num_threads, set_num_threads
 from qgrad.nn.functional import (
     cosine_similarity,
     pairwise_distance,
@@ -482,6 +483,7 @@ __all__ = [
     "ge",
     "ger",
     "get_default_dtype",
+    "get_num_threads",
     "graph",
     "greater",
     "greater_equal",
@@ -611,6 +613,7 @@ __all__ = [
     "sensitivity",
     "set_default_dtype",
     "set_grad_enabled",
+    "set_num_threads",
     "sgn",
     "short",
     "show_config",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 
 import numpy as np
@@ -26,12 +25,7 @@ def config_text() -> str:
         "extension": "missing (NumPy kernels, slow)" if kernels.isa() == "reference" else "loaded",
         "isa": f"{kernels.isa()} (of {', '.join(kernels.available_isas())})",
         "cpu features": ", ".join(kernels.cpu_features()) or "none known",
-        "threads": f"1 for kernels, {_cpus()} CPUs usable",
+        "threads": f"{kernels.get_num_threads()} for kernels, {kernels.usable_cpus()} CPUs usable",
     }
     width = max(map(len, rows))
     return "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
-
-
-def _cpus() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1

@@ -46,7 +46,13 @@ QG_INLINE S8 load_weights(const int8_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
 QG_INLINE void store(float* p, F32 v) { _mm256_storeu_ps(p, v); }
-QG_INLINE void store(float* p, F32 v, ptrdiff_t n) { _mm256_maskstore_ps(p, first8(n), v); }
+QG_INLINE void store(float* p, F32 v, ptrdiff_t n) {
+  if (n == kLanes) return store(p, v);
+  // Not vpmaskmov: on some CPUs a masked store costs as much as twelve plain ones.
+  alignas(32) float lanes[kLanes];
+  store(lanes, v);
+  __builtin_memcpy(p, lanes, static_cast<size_t>(n) * sizeof(float));
+}
 
 // There are no masked moves of bytes: a few go by way of a copy.
 template <class T>

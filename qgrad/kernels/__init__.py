@@ -31,6 +31,7 @@ from .integer import (
     quantize,
 )
 from .isa import available_isas, cpu_features, isa, set_isa
+from .threads import get_num_threads, set_num_threads, usable_cpus
 from .windows import adaptive_windows, pool_windows
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "cpu_features",
     "dequantize",
     "gemm_s8",
+    "get_num_threads",
     "isa",
     "layer_norm_f32",
     "linear_f32",
@@ -65,6 +67,8 @@ __all__ = [
     "reduce_f32",
     "relu_dinput_f32",
     "set_isa",
+    "set_num_threads",
     "softmax_f32",
     "unary_f32",
+    "usable_cpus",
 ]

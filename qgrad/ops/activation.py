@@ -140,6 +140,8 @@ def _inner(x: Value) -> Value:
 @gelu.rule("input")
 def gelu_dinput(g: Value, input: Value, approximate: str) -> Value:
     if approximate == "none":
+        if isinstance(g, np.ndarray) and is_float32(g) and is_float32(input):
+            return kernels.binary_f32("gelu_dinput", g, input)
         density = exp(input * input * -0.5) * (1 / math.sqrt(2 * math.pi))
         return g * (0.5 * (1 + erf(input * _SQRT_HALF)) + input * density)
     t = tanh(_inner(input))

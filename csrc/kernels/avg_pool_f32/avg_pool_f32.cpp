@@ -1,26 +1,36 @@
 #include "kernels/avg_pool_f32/avg_pool_f32.h"
 
+#include <algorithm>
+
+#include "parallel.h"
+
 namespace qg {
 
 void avg_pool_f32(const FloatPlanes& x, const PoolGrid& grid, const int32_t* row_div,
                   const int32_t* col_div, float* y) {
-  for (ptrdiff_t p = 0; p < x.planes; ++p) {
-    const float* plane = x.data + p * x.h * x.w;
-    for (ptrdiff_t i = 0; i < grid.out_h; ++i) {
-      const PoolWindow& row = grid.rows[i];
-      for (ptrdiff_t j = 0; j < grid.out_w; ++j) {
-        const PoolWindow& col = grid.cols[j];
-        double sum = 0.0;
-        for (ptrdiff_t iy = row.start; iy < row.stop; iy += row.step) {
-          for (ptrdiff_t ix = col.start; ix < col.stop; ix += col.step) {
-            sum += static_cast<double>(plane[iy * x.w + ix]);
+  const ptrdiff_t pixels = x.h * x.w, outputs = grid.out_h * grid.out_w;
+  const ptrdiff_t grain =
+      std::max<ptrdiff_t>(1, kComputedElements / std::max<ptrdiff_t>(1, pixels));
+  parallel_for(x.planes, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
+    float* to = y + begin * outputs;
+    for (ptrdiff_t p = begin; p < end; ++p) {
+      const float* plane = x.data + p * pixels;
+      for (ptrdiff_t i = 0; i < grid.out_h; ++i) {
+        const PoolWindow& row = grid.rows[i];
+        for (ptrdiff_t j = 0; j < grid.out_w; ++j) {
+          const PoolWindow& col = grid.cols[j];
+          double sum = 0.0;
+          for (ptrdiff_t iy = row.start; iy < row.stop; iy += row.step) {
+            for (ptrdiff_t ix = col.start; ix < col.stop; ix += col.step) {
+              sum += static_cast<double>(plane[iy * x.w + ix]);
+            }
           }
+          *to++ = static_cast<float>(
+              sum / (static_cast<double>(row_div[i]) * static_cast<double>(col_div[j])));
         }
-        *y++ = static_cast<float>(
-            sum / (static_cast<double>(row_div[i]) * static_cast<double>(col_div[j])));
       }
     }
-  }
+  });
 }
 
 }  // namespace qg

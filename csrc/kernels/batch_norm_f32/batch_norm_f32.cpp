@@ -1,5 +1,9 @@
 #include "kernels/batch_norm_f32/batch_norm_f32.h"
 
+#include <algorithm>
+
+#include "parallel.h"
+
 namespace qg {
 
 Dispatch<BatchNormF32Variant> batch_norm_f32_variants;
@@ -18,6 +22,16 @@ struct LaneArray {
   }
 };
 
+// Calls use(channel) for every channel, in several threads.
+template <class Use>
+void for_channels(const ChannelShape& shape, const Use& use) {
+  const ptrdiff_t elements = std::max<ptrdiff_t>(1, shape.outer * shape.inner);
+  const ptrdiff_t grain = std::max<ptrdiff_t>(1, kComputedElements / elements);
+  parallel_for(shape.channels, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
+    for (ptrdiff_t c = begin; c < end; ++c) use(c);
+  });
+}
+
 // Calls use(offset, first) for each run of a channel's neighbouring elements: where it lies, and
 // how many elements of the channel come before.
 template <class Use>
@@ -32,7 +46,7 @@ void for_runs(const ChannelShape& shape, ptrdiff_t channel, const Use& use) {
 void batch_norm_stats_f32(const float* x, const ChannelShape& shape, float* mean, float* var) {
   const BatchNormF32Variant& variant = batch_norm_f32_variants.get();
   const double n = static_cast<double>(shape.outer * shape.inner);
-  for (ptrdiff_t c = 0; c < shape.channels; ++c) {
+  for_channels(shape, [&](ptrdiff_t c) {
     LaneArray sum, squares;
     for_runs(shape, c, [&](ptrdiff_t at, ptrdiff_t first) {
       variant.sum(x + at, shape.inner, first % kSumLanes, sum.lanes);
@@ -43,7 +57,7 @@ void batch_norm_stats_f32(const float* x, const ChannelShape& shape, float* mean
     });
     mean[c] = static_cast<float>(average);
     var[c] = static_cast<float>(squares.total() / n);
-  }
+  });
 }
 
 void batch_norm_grads_f32(const float* g, const float* x, const ChannelShape& shape,
@@ -51,11 +65,11 @@ void batch_norm_grads_f32(const float* g, const float* x, const ChannelShape& sh
                           const BatchNormGrads& out) {
   const BatchNormF32Variant& variant = batch_norm_f32_variants.get();
   const double n = static_cast<double>(shape.outer * shape.inner);
-  for (ptrdiff_t c = 0; c < shape.channels; ++c) {
+  for_channels(shape, [&](ptrdiff_t c) {
     LaneArray sum, products;
     for_runs(shape, c, [&](ptrdiff_t at, ptrdiff_t first) {
-      variant.products(g + at, x + at, shape.inner, first % kSumLanes,
-                       static_cast<double>(mean[c]), sum.lanes, products.lanes);
+      variant.products(g + at, x + at, shape.inner, first % kSumLanes, static_cast<double>(mean[c]),
+                       sum.lanes, products.lanes);
     });
     const double total = sum.total(), product = products.total();
     const double scale = static_cast<double>(inverse[c]);
@@ -67,7 +81,7 @@ void batch_norm_grads_f32(const float* g, const float* x, const ChannelShape& sh
     });
     out.dbias[c] = static_cast<float>(total);
     out.dweight[c] = static_cast<float>(product * scale);
-  }
+  });
 }
 
 }  // namespace qg

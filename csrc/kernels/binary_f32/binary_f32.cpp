@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "parallel.h"
+
 namespace qg {
 
 Dispatch<BinaryF32Variant> binary_f32_variants;
@@ -16,6 +18,14 @@ ptrdiff_t size_at(const std::vector<ptrdiff_t>& shape, ptrdiff_t axis) {
 bool joins(ptrdiff_t outer_step, const BroadcastAxis& inner, ptrdiff_t inner_step) {
   return outer_step == inner_step * inner.size;
 }
+
+constexpr ptrdiff_t kGrain[] = {
+#define QG_SINGLE(name, y) kMovedElements,
+#define QG_WIDE(name, y) kComputedElements,
+#include "kernels/binary_f32/binary_f32.def"
+#undef QG_SINGLE
+#undef QG_WIDE
+};
 
 void run(BinaryF32 function, const float* a, const float* b, const BroadcastAxis* axis,
          const BroadcastAxis* last, float*& y) {
@@ -60,10 +70,21 @@ std::vector<BroadcastAxis> broadcast_axes(const std::vector<ptrdiff_t>& a,
 
 void binary_f32(BinaryF32 function, const float* a, const float* b,
                 const std::vector<BroadcastAxis>& axes, float* y) {
+  ptrdiff_t row = 1;  // elements of one step of the first axis
   for (const BroadcastAxis& axis : axes) {
     if (axis.size == 0) return;
+    if (&axis != axes.data()) row *= axis.size;
   }
-  run(function, a, b, axes.data(), axes.data() + axes.size() - 1, y);
+  const ptrdiff_t grain = kGrain[static_cast<int32_t>(function)];
+  const auto some = [&](ptrdiff_t begin, ptrdiff_t end) {
+    std::vector<BroadcastAxis> mine = axes;
+    mine[0].size = end - begin;
+    float* to = y + begin * row;
+    run(function, a + begin * axes[0].a_step, b + begin * axes[0].b_step, mine.data(),
+        mine.data() + mine.size() - 1, to);
+  };
+  if (row == 1) return parallel_elements(axes[0].size, grain, some);
+  parallel_for(axes[0].size, std::max<ptrdiff_t>(1, grain / row), some);
 }
 
 }  // namespace qg

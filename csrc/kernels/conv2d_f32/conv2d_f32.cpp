@@ -5,12 +5,18 @@
 #include "aligned.h"
 #include "kernels/conv2d_f32/im2col.h"
 #include "kernels/matmul_f32/matmul_f32.h"
+#include "parallel.h"
 
 namespace qg {
 namespace {
 
 ptrdiff_t round_up(ptrdiff_t n, ptrdiff_t to) { return (n + to - 1) / to * to; }
 size_t floats(ptrdiff_t n) { return static_cast<size_t>(std::max<ptrdiff_t>(n, 1)); }
+
+// How many pieces of so many products each are worth waking a thread for.
+ptrdiff_t grain_for(ptrdiff_t products) {
+  return std::max<ptrdiff_t>(1, kProductsPerThread / std::max<ptrdiff_t>(1, products));
+}
 
 // One group: channels [first, first + count) of x give channels [first_out, ...) of y.
 struct Group {
@@ -84,11 +90,9 @@ void convolve(const ConvSpec& spec, const ImagesF32& x, const float* w, const fl
   const ptrdiff_t pixels = spec.out_h(x.h) * spec.out_w(x.w), all = x.batch * pixels;
   const ptrdiff_t depth = spec.in_channels / spec.groups * spec.taps();
   const ptrdiff_t most = std::min(kColumnBlockF32, all), rows = spec.out_channels / spec.groups;
-  WindowProduct product(depth, most);
-  AlignedVector<float> products(floats(rows * most));
   // Blocks that end where images do need no detour to y.
   const bool direct = bias == nullptr && pixels % kColumnBlockF32 == 0;
-  for (ptrdiff_t begin = 0; begin < all; begin += kColumnBlockF32) {
+  const auto block = [&](ptrdiff_t begin, WindowProduct& product, AlignedVector<float>& products) {
     const ptrdiff_t columns = std::min(kColumnBlockF32, all - begin);
     const std::vector<PixelRun> runs = pixel_runs(windows, begin, columns, product.panel());
     for_groups(spec, [&](const Group& group) {
@@ -105,7 +109,14 @@ void convolve(const ConvSpec& spec, const ImagesF32& x, const float* w, const fl
                      bias == nullptr ? nullptr : bias + o, y + o * pixels);
       }
     });
-  }
+  };
+  const ptrdiff_t grain = grain_for(spec.out_channels * depth * most);
+  parallel_for((all + kColumnBlockF32 - 1) / kColumnBlockF32, grain,
+               [&](ptrdiff_t begin, ptrdiff_t end) {
+                 WindowProduct product(depth, most);
+                 AlignedVector<float> products(floats(rows * most));
+                 for (; begin < end; ++begin) block(begin * kColumnBlockF32, product, products);
+               });
 }
 
 // Adds what each output pixel of one channel's tap got to the input pixel that the tap reads.
@@ -169,8 +180,8 @@ void scatter_images(const ConvSpec& spec, const ImagesF32& g, const float* w, co
   }
 }
 
-// products[k][o] += windows times gradients of some images, one group; k counts weights of an
-// output.
+// products[k][o] += windows times gradients of some images, for some channels of a group; k counts
+// weights of an output.
 void add_weight_products(const WindowsF32& x, const float* g, ptrdiff_t out_channels,
                          const Group& group, float* products) {
   const MatmulF32Variant& variant = matmul_f32_variants.get();
@@ -220,12 +231,17 @@ void conv2d_dinput_f32(const ConvSpec& spec, const ImagesF32& g, const float* w,
   std::fill(dx, dx + g.batch * plane, 0.0f);
   if (pixels == 0) return;
   const ptrdiff_t images = std::max<ptrdiff_t>(1, kColumnBlockF32 / pixels);
+  const ptrdiff_t pieces = (g.batch + images - 1) / images;
+  const ptrdiff_t products = images * pixels * spec.in_channels / spec.groups * spec.taps();
   for_groups(spec, [&](const Group& group) {
-    for (ptrdiff_t b = 0; b < g.batch; b += images) {
-      const ImagesF32 some{g.data + b * spec.out_channels * pixels, std::min(images, g.batch - b),
-                           g.h, g.w};
-      scatter_images(spec, some, w, {h, width}, group, dx + b * plane);
-    }
+    const ptrdiff_t grain = grain_for(products * group.outputs);
+    parallel_for(pieces, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
+      for (ptrdiff_t b = begin * images; b < std::min(g.batch, end * images); b += images) {
+        const ImagesF32 some{g.data + b * spec.out_channels * pixels, std::min(images, g.batch - b),
+                             g.h, g.w};
+        scatter_images(spec, some, w, {h, width}, group, dx + b * plane);
+      }
+    });
   });
 }
 
@@ -244,9 +260,15 @@ void conv2d_dweight_f32(const ConvSpec& spec, const ImagesF32& x, const float* g
                            0,
                            spec.in_channels};
     const WindowsF32 windows = padded_windows(spec, planes, memory);
+    const ptrdiff_t of_channel = spec.taps() * pixels * std::min(images, x.batch - b);
     for_groups(spec, [&](const Group& group) {
-      add_weight_products(of_group(windows, group), g + b * spec.out_channels * pixels,
-                          spec.out_channels, group, products.data() + group.first_out * rows);
+      const ptrdiff_t grain = grain_for(of_channel * group.outputs);
+      parallel_for(group.count, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
+        const Group some{group.first + begin, end - begin, group.first_out, group.outputs};
+        float* to = products.data() + group.first_out * rows + begin * spec.taps() * group.outputs;
+        add_weight_products(of_group(windows, some), g + b * spec.out_channels * pixels,
+                            spec.out_channels, some, to);
+      });
     });
   }
   for_groups(spec, [&](const Group& group) {

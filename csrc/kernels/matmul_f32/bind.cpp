@@ -6,6 +6,7 @@
 #include "bind.h"
 #include "float_env.h"
 #include "kernels/matmul_f32/matmul_f32.h"
+#include "parallel.h"
 
 namespace qg {
 namespace {
@@ -45,17 +46,17 @@ std::vector<BatchAxis> batch_axes(const Strided& a, const Strided& b) {
   return axes;
 }
 
-void multiply_batch(MatrixF32 a, MatrixF32 b, const BatchAxis* axis, const BatchAxis* end,
-                    float*& y) {
-  if (axis == end) {
-    matmul_f32(a, b, nullptr, y, b.columns);
-    y += a.rows * b.columns;
-    return;
-  }
-  for (ptrdiff_t i = 0; i < axis->size; ++i) {
-    multiply_batch(a, b, axis + 1, end, y);
-    a.data += axis->a_step;
-    b.data += axis->b_step;
+// The products of batch indices [begin, end), counted with the last axis fastest.
+void multiply_batch(const MatrixF32& a, const MatrixF32& b, const std::vector<BatchAxis>& axes,
+                    ptrdiff_t begin, ptrdiff_t end, float* y) {
+  for (ptrdiff_t i = begin; i < end; ++i) {
+    MatrixF32 left = a, right = b;
+    ptrdiff_t index = i;
+    for (size_t axis = axes.size(); axis-- > 0; index /= axes[axis].size) {
+      left.data += index % axes[axis].size * axes[axis].a_step;
+      right.data += index % axes[axis].size * axes[axis].b_step;
+    }
+    matmul_f32(left, right, nullptr, y + i * a.rows * b.columns, b.columns);
   }
 }
 
@@ -64,14 +65,24 @@ Array<float> matmul(const Strided& a, const Strided& b) {
   require(left.columns == right.rows, "a[..., M, K] and b[..., K, N] with one K");
   const std::vector<BatchAxis> axes = batch_axes(a, b);
   std::vector<ptrdiff_t> shape;
-  for (const BatchAxis& axis : axes) shape.push_back(axis.size);
+  ptrdiff_t count = 1;
+  for (const BatchAxis& axis : axes) shape.push_back(axis.size), count *= axis.size;
   shape.push_back(left.rows);
   shape.push_back(right.columns);
   Array<float> result = new_array<float>(shape);
   float* y = result.mutable_data();
   const py::gil_scoped_release unlocked;
   const FloatEnvironment defaults;
-  multiply_batch(left, right, axes.data(), axes.data() + axes.size(), y);
+  // Large products share their own work among threads, small ones share the batch.
+  const ptrdiff_t products = std::max<ptrdiff_t>(1, left.rows * left.columns * right.columns);
+  const auto multiply = [&](ptrdiff_t begin, ptrdiff_t end) {
+    multiply_batch(left, right, axes, begin, end, y);
+  };
+  if (products > kProductsPerThread) {
+    multiply(0, count);
+  } else {
+    parallel_for(count, std::max<ptrdiff_t>(1, kProductsPerThread / products), multiply);
+  }
   return result;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "parallel.h"
+
 namespace qg {
 
 Dispatch<MatmulF32Variant> matmul_f32_variants;
@@ -11,7 +13,19 @@ namespace {
 
 ptrdiff_t round_up(ptrdiff_t n, ptrdiff_t to) { return (n + to - 1) / to * to; }
 
+// Whole rows of a panel whose width is known are a few moves, not a call.
+template <ptrdiff_t Width>
+void pack_whole_rows(const MatrixF32& b, float* panel) {
+  for (ptrdiff_t k = 0; k < b.rows; ++k, panel += Width) {
+    std::memcpy(panel, b.data + k * b.row_stride, Width * sizeof(float));
+  }
+}
+
 void pack_rows(const MatrixF32& b, ptrdiff_t width, float* panel) {
+  if (b.column_stride == 1 && b.columns == width) {
+    if (width == 16) return pack_whole_rows<16>(b, panel);
+    if (width == 64) return pack_whole_rows<64>(b, panel);
+  }
   const size_t bytes = static_cast<size_t>(b.columns) * sizeof(float);
   for (ptrdiff_t k = 0; k < b.rows; ++k, panel += width) {
     const float* row = b.data + k * b.row_stride;
@@ -51,8 +65,8 @@ void for_blocks(ptrdiff_t all_columns, ptrdiff_t all_depth, const Use& use) {
 }
 
 // a.column_stride is 1.
-void multiply_packing_b(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
-                        ptrdiff_t y_stride) {
+void multiply_part(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
+                   ptrdiff_t y_stride) {
   const MatmulF32Variant& variant = matmul_f32_variants.get();
   const ptrdiff_t widest = std::min(kColumnBlockF32, round_up(b.columns, variant.lanes));
   AlignedVector<float> panels(static_cast<size_t>(widest * std::min(kDepthBlockF32, b.rows)));
@@ -64,27 +78,58 @@ void multiply_packing_b(const MatrixF32& a, const MatrixF32& b, const float* bia
   });
 }
 
+// The parts of y that threads compute are ranges of columns, where each packs what it multiplies,
+// or of rows if there are too few columns; then each packs all.
+void multiply_packing_b(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
+                        ptrdiff_t y_stride) {
+  constexpr ptrdiff_t kColumns = 64, kRows = 6;  // whole tiles of every instruction set
+  const ptrdiff_t of_columns = (b.columns + kColumns - 1) / kColumns;
+  const ptrdiff_t of_rows = (a.rows + kRows - 1) / kRows;
+  const auto grain = [&](ptrdiff_t parts) {
+    return std::max<ptrdiff_t>(1, kProductsPerThread * parts / (a.rows * b.rows) / b.columns);
+  };
+  if (of_columns >= 2 * thread_count() || of_columns >= of_rows) {
+    return parallel_for(of_columns, grain(of_columns), [&](ptrdiff_t begin, ptrdiff_t end) {
+      const ptrdiff_t first = begin * kColumns, stop = std::min(b.columns, end * kColumns);
+      multiply_part(a, part(b, 0, b.rows, first, stop - first),
+                    bias == nullptr ? nullptr : bias + first, y + first, y_stride);
+    });
+  }
+  parallel_for(of_rows, grain(of_rows), [&](ptrdiff_t begin, ptrdiff_t end) {
+    const ptrdiff_t first = begin * kRows, stop = std::min(a.rows, end * kRows);
+    multiply_part(part(a, first, stop - first, 0, a.columns), b, bias, y + first * y_stride,
+                  y_stride);
+  });
+}
+
 // y = transpose of yt [columns][rows], plus bias.
 void store_transposed(const float* yt, ptrdiff_t rows, ptrdiff_t columns, const float* bias,
                       float* y, ptrdiff_t y_stride) {
   constexpr ptrdiff_t kBlock = 16;
-  for (ptrdiff_t n0 = 0; n0 < columns; n0 += kBlock) {
-    const ptrdiff_t n1 = std::min(columns, n0 + kBlock);
-    for (ptrdiff_t m = 0; m < rows; ++m) {
-      for (ptrdiff_t n = n0; n < n1; ++n) {
-        const float value = yt[n * rows + m];
-        y[m * y_stride + n] = bias == nullptr ? value : value + bias[n];
-      }
-    }
-  }
+  parallel_for(rows, std::max<ptrdiff_t>(1, kMovedElements / columns),
+               [&](ptrdiff_t begin, ptrdiff_t end) {
+                 for (ptrdiff_t n0 = 0; n0 < columns; n0 += kBlock) {
+                   const ptrdiff_t n1 = std::min(columns, n0 + kBlock);
+                   for (ptrdiff_t m = begin; m < end; ++m) {
+                     for (ptrdiff_t n = n0; n < n1; ++n) {
+                       const float value = yt[n * rows + m];
+                       y[m * y_stride + n] = bias == nullptr ? value : value + bias[n];
+                     }
+                   }
+                 }
+               });
 }
 
 AlignedVector<float> copied_rows(const MatrixF32& a) {
   AlignedVector<float> rows(static_cast<size_t>(a.rows * a.columns));
   if (a.row_stride == 1) {
     // Its columns are contiguous: the transpose of a panel.
-    matmul_f32_variants.get().pack_transposed(a.data, a.column_stride, a.columns, a.columns, a.rows,
-                                              rows.data());
+    const MatmulF32Variant& variant = matmul_f32_variants.get();
+    const ptrdiff_t grain = std::max<ptrdiff_t>(1, kMovedElements / a.columns);
+    parallel_for(a.rows, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
+      variant.pack_transposed(a.data + begin, a.column_stride, a.columns, a.columns, end - begin,
+                              rows.data() + begin * a.columns);
+    });
     return rows;
   }
   for (ptrdiff_t m = 0; m < a.rows; ++m) {

@@ -47,9 +47,12 @@ class PackedMatrixF32 {
 void pack_panels_f32(const MatmulF32Variant& variant, const MatrixF32& b, ptrdiff_t k_begin,
                      ptrdiff_t depth, ptrdiff_t begin, ptrdiff_t columns, float* panels);
 
+// As many products as are worth waking a thread for.
+constexpr ptrdiff_t kProductsPerThread = ptrdiff_t{1} << 21;
+
 // Blocks of the right operand that stay in the second-level cache while rows of the left one pass
 // by.
-constexpr ptrdiff_t kDepthBlockF32 = 768;
+constexpr ptrdiff_t kDepthBlockF32 = 384;
 constexpr ptrdiff_t kColumnBlockF32 = 256;  // a multiple of every panel_columns
 
 }  // namespace qg

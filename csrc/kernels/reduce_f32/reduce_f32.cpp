@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "parallel.h"
+
 namespace qg {
 
 Dispatch<ReduceF32Variant> reduce_f32_variants;
@@ -76,25 +78,51 @@ struct Reduction {
   }
 };
 
+ptrdiff_t size_of(const std::vector<Axis>& axes) {
+  ptrdiff_t size = 1;
+  for (const Axis& axis : axes) size *= axis.size;
+  return size;
+}
+
+// Where index `i` into the axes lies, the last fastest.
+ptrdiff_t offset_of(const std::vector<Axis>& axes, ptrdiff_t i) {
+  ptrdiff_t offset = 0;
+  for (size_t axis = axes.size(); axis-- > 0; i /= axes[axis].size) {
+    offset += i % axes[axis].size * axes[axis].step;
+  }
+  return offset;
+}
+
+ptrdiff_t grain_for(ptrdiff_t elements) {
+  return std::max<ptrdiff_t>(1, kComputedElements / std::max<ptrdiff_t>(1, elements));
+}
+
 void reduce_rows(const Reduction& reduction, const float* x, const Layout& layout, float* y) {
   const ReduceF32Variant& variant = reduce_f32_variants.get();
-  for_offsets(layout.kept, 0, 0, [&](ptrdiff_t row) {
-    double lanes[kLanes];
-    std::fill(lanes, lanes + kLanes, reduction.start());
-    ptrdiff_t first = 0;
-    for_offsets(layout.reduced, 0, row, [&](ptrdiff_t offset) {
-      variant.run(reduction.sums(), x + offset, layout.inner.size, first % kLanes, lanes);
-      first += layout.inner.size;
-    });
-    *y++ = reduction.result(lanes, 1);
+  parallel_for(size_of(layout.kept), grain_for(layout.count), [&](ptrdiff_t begin, ptrdiff_t end) {
+    for (ptrdiff_t row = begin; row < end; ++row) {
+      double lanes[kLanes];
+      std::fill(lanes, lanes + kLanes, reduction.start());
+      ptrdiff_t first = 0;
+      for_offsets(layout.reduced, 0, offset_of(layout.kept, row), [&](ptrdiff_t offset) {
+        variant.run(reduction.sums(), x + offset, layout.inner.size, first % kLanes, lanes);
+        first += layout.inner.size;
+      });
+      y[row] = reduction.result(lanes, 1);
+    }
   });
 }
 
 void reduce_columns(const Reduction& reduction, const float* x, const Layout& layout, float* y) {
   const ReduceF32Variant& variant = reduce_f32_variants.get();
-  for_offsets(layout.kept, 0, 0, [&](ptrdiff_t row) {
-    for (ptrdiff_t begin = 0; begin < layout.inner.size; begin += kColumnBlock) {
-      const ptrdiff_t n = std::min(kColumnBlock, layout.inner.size - begin);
+  const ptrdiff_t columns = layout.inner.size, blocks = (columns + kColumnBlock - 1) / kColumnBlock;
+  const ptrdiff_t grain = grain_for(layout.count * std::min(columns, kColumnBlock));
+  parallel_for(size_of(layout.kept) * blocks, grain, [&](ptrdiff_t first, ptrdiff_t last) {
+    for (ptrdiff_t block = first; block < last; ++block) {
+      const ptrdiff_t row = offset_of(layout.kept, block / blocks);
+      const ptrdiff_t begin = block % blocks * kColumnBlock;
+      const ptrdiff_t n = std::min(kColumnBlock, columns - begin);
+      float* to = y + block / blocks * columns + begin;
       double lanes[kLanes * kColumnBlock];
       for (ptrdiff_t lane = 0; lane < kLanes; ++lane) {
         std::fill(lanes + lane * n, lanes + (lane + 1) * n, reduction.start());
@@ -104,7 +132,7 @@ void reduce_columns(const Reduction& reduction, const float* x, const Layout& la
         variant.columns(reduction.sums(), x + offset, n, lanes + index % kLanes * n);
         ++index;
       });
-      for (ptrdiff_t i = 0; i < n; ++i) *y++ = reduction.result(lanes + i, n);
+      for (ptrdiff_t i = 0; i < n; ++i) to[i] = reduction.result(lanes + i, n);
     }
   });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "aligned.h"
+#include "parallel.h"
 
 namespace qg {
 
@@ -12,18 +13,23 @@ void softmax_f32(const float* x, const SoftmaxShape& shape, bool log, float* y) 
   if (shape.outer == 0 || shape.n == 0 || shape.inner == 0) return;
   const SoftmaxF32Variant& variant = softmax_f32_variants.get();
   const ptrdiff_t block = shape.inner == 1 ? 1 : variant.column_block;
-  AlignedVector<double> e(static_cast<size_t>(shape.n * block));
-  for (ptrdiff_t o = 0; o < shape.outer;
-       ++o, x += shape.n * shape.inner, y += shape.n * shape.inner) {
-    if (shape.inner == 1) {
-      variant.row(x, shape.n, log, e.data(), y);
-      continue;
+  const ptrdiff_t size = shape.n * shape.inner;
+  const ptrdiff_t grain = std::max<ptrdiff_t>(1, kComputedElements / size);
+  parallel_for(shape.outer, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
+    AlignedVector<double> e(static_cast<size_t>(shape.n * block));
+    for (ptrdiff_t o = begin; o < end; ++o) {
+      const float* from = x + o * size;
+      float* to = y + o * size;
+      if (shape.inner == 1) {
+        variant.row(from, shape.n, log, e.data(), to);
+        continue;
+      }
+      for (ptrdiff_t i = 0; i < shape.inner; i += block) {
+        variant.columns(from + i, shape.n, shape.inner, std::min(block, shape.inner - i), log,
+                        e.data(), to + i);
+      }
     }
-    for (ptrdiff_t i = 0; i < shape.inner; i += block) {
-      variant.columns(x + i, shape.n, shape.inner, std::min(block, shape.inner - i), log, e.data(),
-                      y + i);
-    }
-  }
+  });
 }
 
 }  // namespace qg

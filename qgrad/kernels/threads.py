@@ -1,0 +1,67 @@
+"""How many threads the kernels use: the CPUs that are there for us, QGRAD_NUM_THREADS, or
+`set_num_threads`. Results do not depend on it."""
+
+from __future__ import annotations
+
+import os
+
+from .extension import core
+
+__all__ = ["get_num_threads", "set_num_threads", "usable_cpus"]
+
+_MOST = 1024
+
+
+def set_num_threads(num_threads: int) -> None:
+    """Use up to `num_threads` threads inside one kernel, the calling one among them.
+
+    They are started when work first needs them. Results are the same, bit for bit, for any number.
+    """
+    if isinstance(num_threads, bool) or not isinstance(num_threads, int):
+        raise TypeError(
+            f"set_num_threads: needs a whole number of threads, got {num_threads!r} "
+            f"({type(num_threads).__name__})"
+        )
+    _choose(num_threads, "set_num_threads")
+
+
+def get_num_threads() -> int:
+    """How many threads one kernel may use, the calling one among them."""
+    return core.thread_count() if core is not None else 1
+
+
+def usable_cpus() -> int:
+    """The CPUs that this process may use: its affinity, and its control group's share of time."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cpus = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return max(1, min(cpus, _quota() or cpus))
+
+
+def _quota() -> int | None:
+    """CPUs' worth of time that the control group gives, rounded up; None: no limit is known."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota, period = file.read().split()
+        return None if quota == "max" else -(-int(quota) // int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _choose(num_threads: int, where: str) -> None:
+    if not 1 <= num_threads <= _MOST:
+        raise ValueError(f"{where}: {num_threads} threads; give 1 to {_MOST}")
+    if core is not None:
+        core.set_thread_count(num_threads)
+
+
+def _first_choice() -> None:
+    for name in ("QGRAD_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "").strip()
+        if value.isdecimal():
+            return _choose(int(value), name)
+        if value and name == "QGRAD_NUM_THREADS":
+            raise ValueError(f"{name}: {value!r} is no number of threads; give 1 to {_MOST}")
+    return _choose(min(usable_cpus(), _MOST), "qgrad")
+
+
+_first_choice()
