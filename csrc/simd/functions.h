@@ -52,17 +52,11 @@ QG_INLINE F64 sqrt(F64 x) {
   return y;
 }
 
-// Even and odd powers by themselves: two chains of half the length take half the time.
 template <int N>
 QG_INLINE F64 polynomial(const double (&c)[N], F64 x) {
-  constexpr int kEven = (N - 1) / 2 * 2, kOdd = N / 2 * 2 - 1;
-  const F64 u = x * x;
-  F64 even = wide(c[kEven]), odd = wide(c[kOdd]);
-  QG_UNROLL
-  for (int i = kEven - 2; i >= 0; i -= 2) even = even * u + c[i];
-  QG_UNROLL
-  for (int i = kOdd - 2; i >= 1; i -= 2) odd = odd * u + c[i];
-  return even + x * odd;
+  F64 y = wide(c[N - 1]);
+  for (int i = N - 2; i >= 0; --i) y = y * x + c[i];
+  return y;
 }
 
 constexpr double kLog2E = 1.4426950408889634;

@@ -42,16 +42,10 @@ _COS: Final = tuple((-1.0) ** i / f for i, f in enumerate(_EVEN, 1))
 
 
 def _polynomial(coefficients: tuple[float, ...], x: F64) -> F64:
-    """The even powers plus x times the odd ones, each a chain of multiplications and additions."""
-    u = x * x
-    return _chain(coefficients[::2], u) + x * _chain(coefficients[1::2], u)
-
-
-def _chain(coefficients: tuple[float, ...], u: F64) -> F64:
-    """c[0] + u*(c[1] + u*(c[2] + ...))."""
-    y = np.full_like(u, coefficients[-1])
+    """c[0] + x*(c[1] + x*(c[2] + ...)), each step one multiplication and one addition."""
+    y = np.full_like(x, coefficients[-1])
     for c in coefficients[-2::-1]:
-        y = y * u + c
+        y = y * x + c
     return y
 
 
