@@ -10,6 +10,7 @@ from .float import (
     conv2d_dweight_f32,
     conv2d_f32,
     layer_norm_f32,
+    layer_norm_grads_f32,
     linear_f32,
     log_softmax_f32,
     matmul_f32,
@@ -31,12 +32,14 @@ from .integer import (
     quantize,
 )
 from .isa import available_isas, cpu_features, isa, set_isa
+from .optimizer import adam_step, sgd_step
 from .threads import get_num_threads, set_num_threads, usable_cpus
 from .windows import adaptive_windows, pool_windows
 
 __all__ = [
     "BINARY_F32",
     "UNARY_F32",
+    "adam_step",
     "adaptive_windows",
     "add_s8",
     "affine_f32",
@@ -56,6 +59,7 @@ __all__ = [
     "get_num_threads",
     "isa",
     "layer_norm_f32",
+    "layer_norm_grads_f32",
     "linear_f32",
     "log_softmax_f32",
     "lut_u8",
@@ -68,6 +72,7 @@ __all__ = [
     "relu_dinput_f32",
     "set_isa",
     "set_num_threads",
+    "sgd_step",
     "softmax_f32",
     "unary_f32",
     "usable_cpus",

@@ -29,6 +29,7 @@ __all__ = [
     "conv2d_dweight_f32",
     "conv2d_f32",
     "layer_norm_f32",
+    "layer_norm_grads_f32",
     "linear_f32",
     "log_softmax_f32",
     "matmul_f32",
@@ -313,8 +314,35 @@ def layer_norm_f32(
 
     `weight` and `bias` have `size` elements in any shape.
     """
-    op = "layer_norm"
-    x = checked_array(op, "x", x, _FLOAT32)
+    x = checked_array("layer_norm", "x", x, _FLOAT32)
+    _check_rows("layer_norm", x, size)
+    terms = [
+        _checked_term(name, array, size) for name, array in (("weight", weight), ("bias", bias))
+    ]
+    return (core or reference).layer_norm_f32(x, size, *terms, float(eps))
+
+
+def layer_norm_grads_f32(
+    g: F32,
+    x: F32,
+    size: int,
+    weight: F32 | None = None,
+    eps: float = 1e-5,
+) -> tuple[F32, F32, F32]:
+    """Gradients (dx, dweight, dbias) of `layer_norm_f32`, g being that of its result.
+
+    dweight and dbias are flat, of `size` elements.
+    """
+    op = "layer_norm_grads"
+    g, x = checked_array(op, "g", g, _FLOAT32), checked_array(op, "x", x, _FLOAT32)
+    _check_rows(op, x, size)
+    if g.shape != x.shape:
+        fail(op, "needs g and x of one shape", g=g, x=x)
+    weight = _checked_term("weight", weight, size)
+    return (core or reference).layer_norm_grads_f32(g, x, size, weight, float(eps))
+
+
+def _check_rows(op: str, x: F32, size: int) -> None:
     tail = 1
     for dim in reversed(x.shape):
         if tail >= size:
@@ -322,10 +350,6 @@ def layer_norm_f32(
         tail *= dim
     if tail != size or size < 1:
         fail(op, f"size {size} is not a product of x's last axes", x=x)
-    terms = [
-        _checked_term(name, array, size) for name, array in (("weight", weight), ("bias", bias))
-    ]
-    return (core or reference).layer_norm_f32(x, size, *terms, float(eps))
 
 
 def _checked_term(name: str, array: F32 | None, size: int) -> F32 | None:

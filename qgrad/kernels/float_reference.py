@@ -253,6 +253,25 @@ def layer_norm_f32(x: F32, size: int, weight: F32 | None, bias: F32 | None, eps:
     return y.astype(np.float32).reshape(x.shape)
 
 
+@quiet
+def layer_norm_grads_f32(
+    g: F32, x: F32, size: int, weight: F32 | None, eps: float
+) -> tuple[F32, F32, F32]:
+    """dx = inverse * ((h - mean(h)) - n * mean(h * n)), n normalized and h = g * weight.
+
+    dweight and dbias are lane sums of g * n and g over the rows. All in float64, rounded once.
+    """
+    rows, grads = (a.reshape(-1, size).astype(np.float64) for a in (x, g))
+    centred = rows - (lane_sum(rows) / size)[:, None]
+    inverse = (1.0 / np.sqrt(lane_sum(centred * centred) / size + eps))[:, None]
+    n = centred * inverse
+    h = grads if weight is None else grads * weight.reshape(-1)
+    shift, slope = ((lane_sum(v) / size)[:, None] for v in (h, h * n))
+    dx = (inverse * ((h - shift) - n * slope)).astype(np.float32).reshape(x.shape)
+    dweight, dbias = (lane_sum(np.ascontiguousarray(v.T)) for v in (grads * n, grads))
+    return dx, dweight.astype(np.float32), dbias.astype(np.float32)
+
+
 def _channel_rows(x: F32) -> F64:
     """Each channel of x[B, C, ...] as a row, the batch slowest."""
     return np.ascontiguousarray(x.swapaxes(0, 1)).reshape(x.shape[1], -1).astype(np.float64)

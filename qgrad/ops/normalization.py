@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import ref
 
@@ -119,23 +119,35 @@ def _normalized(input: Value, saved: Any, eps: float) -> tuple[Value, Value, boo
     return centred * inverse, inverse, training
 
 
-def _fused(want: str, g: Value, input: Value, weight: Value, saved: Any) -> Any:
-    """One of the gradients of a batch norm in training from the kernel that computes all three.
+def _shared(want: str, g: Value, shared: dict[str, Any], run: Callable[[], Any]) -> Any:
+    """One of the three gradients that `run` computes at once.
 
-    None where the rule must compute it from ops. The rules of one backward share the kernel's run
-    through the dict in `saved`, which holds what was not asked for yet.
+    The rules of one backward share the run through the dict `shared`, which is kept by the node and
+    holds what was not asked for yet.
     """
-    training, average, inverse, shared = saved
-    if not (training and isinstance(g, np.ndarray) and isinstance(input, np.ndarray)):
-        return None
-    if input.ndim < 3 or not (is_float32(g) and is_float32(input)):
-        return None
     source = shared.get("g")
     if source is None or source() is not g or want not in shared:
         shared.clear()
-        results = kernels.batch_norm_grads_f32(g, input, average, inverse, weight)
-        shared.update(zip(("input", "weight", "bias"), results, strict=True), g=ref(g))
+        shared.update(zip(("input", "weight", "bias"), run(), strict=True), g=ref(g))
     return shared.pop(want)
+
+
+def _are_float32(*values: Value) -> bool:
+    return all(isinstance(v, np.ndarray) and is_float32(v) for v in values)
+
+
+def _fused(want: str, g: Value, input: Value, weight: Value, saved: Any) -> Any:
+    """One of the gradients of a batch norm in training from the kernel that computes all three.
+
+    None where the rule must compute it from ops.
+    """
+    training, average, inverse, shared = saved
+    if not training or not _are_float32(g, input) or input.ndim < 3:
+        return None
+    return _shared(
+        *(want, g, shared),
+        lambda: kernels.batch_norm_grads_f32(g, input, average, inverse, weight),
+    )
 
 
 @batch_norm.rule("input")
@@ -169,7 +181,7 @@ def batch_norm_dbias(g: Value, input: Value, weight: Value, saved: Any) -> Value
     return sum(g, _other_dims(g.ndim))
 
 
-@op(onnx="LayerNormalization")
+@op(onnx="LayerNormalization", saves=True)
 def layer_norm(
     input: Value,
     normalized_shape: int | Sequence[int],
@@ -189,10 +201,10 @@ def layer_norm(
                 f"layer_norm: {name} must have shape {list(shape)}, got {describe(given)}"
             )
     if is_float32(input):
-        return kernels.layer_norm_f32(input, math.prod(shape), weight, bias, eps)
+        return kernels.layer_norm_f32(input, math.prod(shape), weight, bias, eps), {}
     normalized, _ = _layer_normalized(input, _last_dims(shape), eps)
     y = normalized if weight is None else normalized * weight
-    return y if bias is None else y + bias
+    return y if bias is None else y + bias, {}
 
 
 def _as_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -209,10 +221,27 @@ def _layer_normalized(input: Value, dims: tuple[int, ...], eps: float) -> tuple[
     return centred * inverse, inverse
 
 
+def _fused_layer(
+    want: str, g: Value, input: Value, normalized_shape: Any, weight: Value, saved: Any, eps: float
+) -> Any:
+    """One of the gradients of a layer norm from the kernel that computes all three, or None."""
+    if not _are_float32(g, input):
+        return None
+    shape = _as_shape(normalized_shape)
+    d = _shared(
+        *(want, g, saved),
+        lambda: kernels.layer_norm_grads_f32(g, input, math.prod(shape), weight, eps),
+    )
+    return d if want == "input" else d.reshape(shape)
+
+
 @layer_norm.rule("input")
 def layer_norm_dinput(
-    g: Value, input: Value, normalized_shape: Any, weight: Value, eps: float
+    g: Value, input: Value, normalized_shape: Any, weight: Value, saved: Any, eps: float
 ) -> Value:
+    dx = _fused_layer("input", g, input, normalized_shape, weight, saved, eps)
+    if dx is not None:
+        return dx
     if weight is not None:
         g = g * weight
     dims = _last_dims(normalized_shape)
@@ -221,11 +250,19 @@ def layer_norm_dinput(
 
 
 @layer_norm.rule("weight")
-def layer_norm_dweight(g: Value, input: Value, normalized_shape: Any, eps: float) -> Value:
+def layer_norm_dweight(
+    g: Value, input: Value, normalized_shape: Any, weight: Value, saved: Any, eps: float
+) -> Value:
+    dweight = _fused_layer("weight", g, input, normalized_shape, weight, saved, eps)
+    if dweight is not None:
+        return dweight
     normalized, _ = _layer_normalized(input, _last_dims(normalized_shape), eps)
     return g * normalized  # the engine sums it over the dims before
 
 
 @layer_norm.rule("bias")
-def layer_norm_dbias(g: Value) -> Value:
-    return g
+def layer_norm_dbias(
+    g: Value, input: Value, normalized_shape: Any, weight: Value, saved: Any, eps: float
+) -> Value:
+    dbias = _fused_layer("bias", g, input, normalized_shape, weight, saved, eps)
+    return g if dbias is None else dbias

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
 from qgrad.boxing import box
+from qgrad.kernels import adam_step
 from qgrad.optim.optimizer import Array, Optimizer, Params, at_least
 
 __all__ = ["Adam", "AdamW"]
@@ -64,34 +64,21 @@ class Adam(Optimizer):
         if not state:
             state.update(self._first_state(param, group))
         state["step"] += 1
-        beta1, beta2 = group["betas"]
-        if group["maximize"]:
-            grad = -grad
-        if group["weight_decay"]:
-            if group["decoupled_weight_decay"]:
-                param *= 1 - group["lr"] * group["weight_decay"]
-            else:
-                grad = grad + group["weight_decay"] * param
-
-        mean, square = state["exp_avg"]._data, state["exp_avg_sq"]._data
-        scratch = np.subtract(grad, mean)
-        scratch *= 1 - beta1
-        mean += scratch
-        np.multiply(grad, grad, out=scratch)
-        scratch *= 1 - beta2
-        square *= beta2
-        square += scratch
-        if group["amsgrad"]:
-            largest = state["max_exp_avg_sq"]._data
-            square = np.maximum(largest, square, out=largest)
-
-        # scratch = sqrt(v) / sqrt(1 - beta2^t) + eps, then the step
-        np.sqrt(square, out=scratch)
-        scratch /= math.sqrt(1 - beta2 ** state["step"])
-        scratch += group["eps"]
-        np.divide(mean, scratch, out=scratch)
-        scratch *= group["lr"] / (1 - beta1 ** state["step"])
-        param -= scratch
+        largest = state["max_exp_avg_sq"]._data if group["amsgrad"] else None
+        adam_step(
+            param,
+            grad,
+            state["exp_avg"]._data,
+            state["exp_avg_sq"]._data,
+            largest,
+            step=state["step"],
+            lr=group["lr"],
+            betas=group["betas"],
+            eps=group["eps"],
+            weight_decay=group["weight_decay"],
+            decoupled=group["decoupled_weight_decay"],
+            maximize=group["maximize"],
+        )
 
     @staticmethod
     def _first_state(param: Array, group: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from qgrad.boxing import box
+from qgrad.kernels import sgd_step
 from qgrad.optim.optimizer import Array, Optimizer, Params, at_least
 
 __all__ = ["SGD"]
@@ -57,19 +60,19 @@ class SGD(Optimizer):
     def _update(
         self, param: Array, grad: Array, state: dict[str, Any], group: dict[str, Any]
     ) -> None:
-        lr, momentum, decay = group["lr"], group["momentum"], group["weight_decay"]
-        if group["maximize"]:
-            grad = -grad
-        if decay:
-            grad = grad + decay * param
-        if momentum:
-            buf = state.get("momentum_buffer")
-            if buf is None:
-                state["momentum_buffer"] = box(grad.copy())
-                buf = state["momentum_buffer"]
-            else:
-                damped = 1 - group["dampening"]
-                buf._data *= momentum
-                buf._data += grad if damped == 1 else damped * grad
-            grad = grad + momentum * buf._data if group["nesterov"] else buf._data
-        param -= lr * grad
+        momentum = group["momentum"]
+        first = bool(momentum) and state.get("momentum_buffer") is None
+        if first:
+            state["momentum_buffer"] = box(np.empty_like(param))
+        sgd_step(
+            param,
+            grad,
+            state["momentum_buffer"]._data if momentum else None,
+            lr=group["lr"],
+            momentum=momentum,
+            dampening=group["dampening"],
+            weight_decay=group["weight_decay"],
+            nesterov=group["nesterov"],
+            maximize=group["maximize"],
+            first=first,
+        )

@@ -190,6 +190,17 @@ def layer_norm_f32(draw: Draw) -> Case:
     return Case((strided(draw, values(draw, *shapes(draw, 2), *tail)), size, weight, bias, eps), {})
 
 
+@st.composite
+def layer_norm_grads_f32(draw: Draw) -> Case:
+    """With and without weight."""
+    tail = shapes(draw, 2, 1) or (1,)
+    size, shape = int(np.prod(tail)), (*shapes(draw, 2), *tail)
+    g, x = (strided(draw, values(draw, *shape)) for _ in range(2))
+    weight = values(draw, *tail) if draw(st.booleans()) else None
+    eps = draw(st.sampled_from([0.0, 1e-5, 1.0]))
+    return Case((g, x, size, weight, eps), {})
+
+
 def channels(draw: Draw) -> tuple[int, ...]:
     """A shape [B, C, ...] that is not empty, channels of lengths around the lanes of a sum."""
     return (draw(st.integers(1, 5)), draw(st.integers(1, 4)), *shapes(draw, 2, 1))
@@ -261,6 +272,7 @@ CASES: dict[str, Callable[[], st.SearchStrategy[Case]]] = {
     "conv2d_dweight_f32": conv2d_dweight_f32,
     "conv2d_f32": conv2d_f32,
     "layer_norm_f32": layer_norm_f32,
+    "layer_norm_grads_f32": layer_norm_grads_f32,
     "linear_f32": linear_f32,
     "log_softmax_f32": softmax_f32,
     "matmul_f32": matmul_f32,

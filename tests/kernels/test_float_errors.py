@@ -52,6 +52,8 @@ CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     ("softmax_f32", (f(2, 3), 2), {}, ShapeError, "axis 2 is out of range"),
     ("layer_norm_f32", (f(2, 6), 3), {}, ShapeError, "size 3"),
     ("layer_norm_f32", (f(2, 6), 6, f(5)), {}, ShapeError, "6 elements"),
+    ("layer_norm_grads_f32", (f(2, 6), f(2, 6), 3), {}, ShapeError, "size 3"),
+    ("layer_norm_grads_f32", (f(2, 5), f(2, 6), 6), {}, ShapeError, "one shape"),
     ("reduce_f32", ("prod", f(2)), {}, ValueError, "sum, mean, amax"),
     ("reduce_f32", ("sum", f(2, 3), (0, -2)), {}, ShapeError, "twice"),
     ("reduce_f32", ("amax", f(2, 0), 1), {}, ShapeError, "empty axis"),

@@ -68,6 +68,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "softmax": lambda: kernels.softmax_f32(CUBE),
     "softmax of columns": lambda: kernels.log_softmax_f32(CUBE, 1),
     "layer_norm": lambda: kernels.layer_norm_f32(CUBE, 71),
+    "layer_norm_grads": lambda: kernels.layer_norm_grads_f32(CUBE, -CUBE, 71, f32(24, 71)),
     "sum of rows": lambda: kernels.reduce_f32("sum", CUBE, 2),
     "mean between": lambda: kernels.reduce_f32("mean", f32(21, 9, 40, 1000), 1),
     "amax of columns": lambda: kernels.reduce_f32("amax", f32(22, 90, 1500), 0),

@@ -50,4 +50,58 @@ void layer_norm_row(const float* x, ptrdiff_t size, const LayerNormTerms& terms,
   }
 }
 
-constexpr LayerNormF32Variant kVariant = {layer_norm_row};
+QG_INLINE F64 get(const float* x, ptrdiff_t n) {
+  return n >= kWide ? load_wide(x) : load_wide(x, n);
+}
+
+// g * weight; lanes past the end are 0.
+QG_INLINE F64 weighted(const float* g, const LayerNormTerms& t, ptrdiff_t i, ptrdiff_t n) {
+  const F64 h = get(g + i, n);
+  return t.weight == nullptr ? h : h * get(t.weight + i, n);
+}
+
+RowScale layer_norm_row_dx(const float* g, const float* x, ptrdiff_t size,
+                           const LayerNormTerms& terms, float* dx) {
+  const double count = static_cast<double>(size);
+  const double mean = row_sum<Value>(x, size, 0.0) / count;
+  const double variance = row_sum<SquaredDistance>(x, size, mean) / count;
+  const double inverse = 1.0 / __builtin_sqrt(variance + terms.eps);
+  LaneSum sum = LaneSum::zero(), products = LaneSum::zero();
+  for (ptrdiff_t i = 0; i < size; i += kWide) {
+    const F64 h = weighted(g, terms, i, size - i);
+    F64 product = h * ((get(x + i, size - i) - mean) * inverse);
+    for (ptrdiff_t l = size - i; l < kWide; ++l) product[l] = 0.0;  // 0 times infinity is NaN
+    sum.lanes[i / kWide % kSumVectors] += h;
+    products.lanes[i / kWide % kSumVectors] += product;
+  }
+  const double shift = total(sum) / count, slope = total(products) / count;
+  for (ptrdiff_t i = 0; i < size; i += kWide) {
+    const F64 h = weighted(g, terms, i, size - i);
+    const F64 n = (get(x + i, size - i) - mean) * inverse;
+    const F64 y = inverse * ((h - shift) - n * slope);
+    size - i >= kWide ? store_rounded(dx + i, y) : store_rounded(dx + i, y, size - i);
+  }
+  return {mean, inverse};
+}
+
+void layer_norm_add_row(const float* g, const float* x, ptrdiff_t columns, const RowScale& scale,
+                        double* weight_sums, double* bias_sums) {
+  ptrdiff_t i = 0;
+  for (; i + kWide <= columns; i += kWide) {
+    F64 w, b;
+    __builtin_memcpy(&w, weight_sums + i, sizeof w);
+    __builtin_memcpy(&b, bias_sums + i, sizeof b);
+    const F64 wide_g = load_wide(g + i);
+    w += wide_g * ((load_wide(x + i) - scale.mean) * scale.inverse);
+    b += wide_g;
+    __builtin_memcpy(weight_sums + i, &w, sizeof w);
+    __builtin_memcpy(bias_sums + i, &b, sizeof b);
+  }
+  for (; i < columns; ++i) {
+    const double wide_g = static_cast<double>(g[i]);
+    weight_sums[i] += wide_g * ((static_cast<double>(x[i]) - scale.mean) * scale.inverse);
+    bias_sums[i] += wide_g;
+  }
+}
+
+constexpr LayerNormF32Variant kVariant = {layer_norm_row, layer_norm_row_dx, layer_norm_add_row};
