@@ -41,7 +41,9 @@ QG_INLINE I32 load(const int32_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
 QG_INLINE F32 load(const float* p) { return _mm256_loadu_ps(p); }
-QG_INLINE F32 load(const float* p, ptrdiff_t n) { return _mm256_maskload_ps(p, first8(n)); }
+QG_INLINE F32 load(const float* p, ptrdiff_t n) {
+  return n == kLanes ? load(p) : _mm256_maskload_ps(p, first8(n));
+}
 QG_INLINE S8 load_weights(const int8_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }

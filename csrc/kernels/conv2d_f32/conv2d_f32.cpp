@@ -55,8 +55,9 @@ class WindowProduct {
            const float* rows, ptrdiff_t count, float* products, ptrdiff_t stride) {
     const ptrdiff_t rest = columns % panel();
     const Im2colBlock block{columns, panel(), rest == 0 ? panel() : round_up(rest, variant_.lanes)};
-    for (ptrdiff_t k = 0; k < depth_; k += kDepthBlockF32) {
-      const ptrdiff_t depth = std::min(kDepthBlockF32, depth_ - k);
+    const ptrdiff_t step = depth_block_f32(depth_);
+    for (ptrdiff_t k = 0; k < depth_; k += step) {
+      const ptrdiff_t depth = std::min(step, depth_ - k);
       im2col_panels(x, runs, block, k, depth, panels_.data());
       variant_.multiply({rows + k, count, depth_}, {panels_.data(), depth, columns}, k > 0, nullptr,
                         products, stride);
@@ -204,7 +205,7 @@ void add_weight_products(const WindowsF32& x, const float* g, ptrdiff_t out_chan
         const ptrdiff_t length = std::min(pixels - pixel, count - k);
         const float* from = g + (image * out_channels + group.first_out + first) * pixels + pixel;
         variant.pack_transposed(from, pixels, used, width, length,
-                                panels.data() + first * count + k * width);
+                                panels.data() + first * count + k * width, width);
         k += length;
       }
     }

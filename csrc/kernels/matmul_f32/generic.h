@@ -103,22 +103,22 @@ void multiply_f32(const RowsF32& x, const PanelsF32& w, bool continued, const fl
 }
 
 void pack_transposed_f32(const float* data, ptrdiff_t stride, ptrdiff_t columns, ptrdiff_t width,
-                         ptrdiff_t depth, float* panel) {
+                         ptrdiff_t depth, float* panel, ptrdiff_t step) {
   ptrdiff_t n = 0;
   for (; n + kLanes <= columns; n += kLanes) {
     ptrdiff_t k = 0;
     for (; k + kLanes <= depth; k += kLanes) {
-      transpose_square(data + n * stride + k, stride, panel + k * width + n, width);
+      transpose_square(data + n * stride + k, stride, panel + k * step + n, step);
     }
     for (; k < depth; ++k) {
-      for (ptrdiff_t i = 0; i < kLanes; ++i) panel[k * width + n + i] = data[(n + i) * stride + k];
+      for (ptrdiff_t i = 0; i < kLanes; ++i) panel[k * step + n + i] = data[(n + i) * stride + k];
     }
   }
   for (; n < columns; ++n) {
-    for (ptrdiff_t k = 0; k < depth; ++k) panel[k * width + n] = data[n * stride + k];
+    for (ptrdiff_t k = 0; k < depth; ++k) panel[k * step + n] = data[n * stride + k];
   }
   for (; n < width; ++n) {
-    for (ptrdiff_t k = 0; k < depth; ++k) panel[k * width + n] = 0.0f;
+    for (ptrdiff_t k = 0; k < depth; ++k) panel[k * step + n] = 0.0f;
   }
 }
 

@@ -56,10 +56,11 @@ void fill_rows(const float* bias, float* y, ptrdiff_t y_stride, ptrdiff_t rows, 
 // ascending.
 template <class Use>
 void for_blocks(ptrdiff_t all_columns, ptrdiff_t all_depth, const Use& use) {
+  const ptrdiff_t block = depth_block_f32(all_depth);
   for (ptrdiff_t n = 0; n < all_columns; n += kColumnBlockF32) {
     const ptrdiff_t columns = std::min(kColumnBlockF32, all_columns - n);
-    for (ptrdiff_t k = 0; k < all_depth; k += kDepthBlockF32) {
-      use(n, columns, k, std::min(kDepthBlockF32, all_depth - k));
+    for (ptrdiff_t k = 0; k < all_depth; k += block) {
+      use(n, columns, k, std::min(block, all_depth - k));
     }
   }
 }
@@ -69,7 +70,7 @@ void multiply_part(const MatrixF32& a, const MatrixF32& b, const float* bias, fl
                    ptrdiff_t y_stride) {
   const MatmulF32Variant& variant = matmul_f32_variants.get();
   const ptrdiff_t widest = std::min(kColumnBlockF32, round_up(b.columns, variant.lanes));
-  AlignedVector<float> panels(static_cast<size_t>(widest * std::min(kDepthBlockF32, b.rows)));
+  AlignedVector<float> panels(static_cast<size_t>(widest * depth_block_f32(b.rows)));
   for_blocks(b.columns, b.rows, [&](ptrdiff_t n, ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth) {
     pack_panels_f32(variant, b, k, depth, n, columns, panels.data());
     const float* block_bias = bias != nullptr && k + depth == b.rows ? bias + n : nullptr;
@@ -105,19 +106,16 @@ void multiply_packing_b(const MatrixF32& a, const MatrixF32& b, const float* bia
 // y = transpose of yt [columns][rows], plus bias.
 void store_transposed(const float* yt, ptrdiff_t rows, ptrdiff_t columns, const float* bias,
                       float* y, ptrdiff_t y_stride) {
-  constexpr ptrdiff_t kBlock = 16;
-  parallel_for(rows, std::max<ptrdiff_t>(1, kMovedElements / columns),
-               [&](ptrdiff_t begin, ptrdiff_t end) {
-                 for (ptrdiff_t n0 = 0; n0 < columns; n0 += kBlock) {
-                   const ptrdiff_t n1 = std::min(columns, n0 + kBlock);
-                   for (ptrdiff_t m = begin; m < end; ++m) {
-                     for (ptrdiff_t n = n0; n < n1; ++n) {
-                       const float value = yt[n * rows + m];
-                       y[m * y_stride + n] = bias == nullptr ? value : value + bias[n];
-                     }
-                   }
-                 }
-               });
+  const MatmulF32Variant& variant = matmul_f32_variants.get();
+  const ptrdiff_t grain = std::max<ptrdiff_t>(1, kMovedElements / columns);
+  parallel_for(rows, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
+    float* const to = y + begin * y_stride;
+    variant.pack_transposed(yt + begin, rows, columns, columns, end - begin, to, y_stride);
+    if (bias == nullptr) return;
+    for (ptrdiff_t m = 0; m < end - begin; ++m) {
+      for (ptrdiff_t n = 0; n < columns; ++n) to[m * y_stride + n] += bias[n];
+    }
+  });
 }
 
 AlignedVector<float> copied_rows(const MatrixF32& a) {
@@ -128,7 +126,7 @@ AlignedVector<float> copied_rows(const MatrixF32& a) {
     const ptrdiff_t grain = std::max<ptrdiff_t>(1, kMovedElements / a.columns);
     parallel_for(a.rows, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
       variant.pack_transposed(a.data + begin, a.column_stride, a.columns, a.columns, end - begin,
-                              rows.data() + begin * a.columns);
+                              rows.data() + begin * a.columns, a.columns);
     });
     return rows;
   }
@@ -150,7 +148,7 @@ void pack_panels_f32(const MatmulF32Variant& variant, const MatrixF32& b, ptrdif
     const MatrixF32 source = part(b, k_begin, depth, begin + first, used);
     if (b.row_stride == 1 && b.column_stride != 1) {
       variant.pack_transposed(source.data, b.column_stride, used, width, depth,
-                              panels + first * depth);
+                              panels + first * depth, width);
     } else {
       pack_rows(source, width, panels + first * depth);
     }

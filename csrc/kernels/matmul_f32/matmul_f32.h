@@ -4,6 +4,8 @@
 // matrices, on tiling, threads or instruction set. a, b, bias, y float32; a and b with any strides.
 #pragma once
 
+#include <algorithm>
+
 #include "aligned.h"
 #include "kernels/matmul_f32/variant.h"
 
@@ -52,7 +54,13 @@ constexpr ptrdiff_t kProductsPerThread = ptrdiff_t{1} << 21;
 
 // Blocks of the right operand that stay in the second-level cache while rows of the left one pass
 // by.
-constexpr ptrdiff_t kDepthBlockF32 = 384;
+constexpr ptrdiff_t kDepthBlockF32 = 512;
 constexpr ptrdiff_t kColumnBlockF32 = 256;  // a multiple of every panel_columns
+
+// The longest block of a depth that is cut into blocks of nearly equal length.
+inline ptrdiff_t depth_block_f32(ptrdiff_t depth) {
+  const ptrdiff_t blocks = std::max<ptrdiff_t>(1, (depth + kDepthBlockF32 - 1) / kDepthBlockF32);
+  return (depth + blocks - 1) / blocks;
+}
 
 }  // namespace qg

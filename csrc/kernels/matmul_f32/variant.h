@@ -31,10 +31,10 @@ struct MatmulF32Variant {
   // bias[n] is added last, if there is one.
   void (*multiply)(const RowsF32& x, const PanelsF32& w, bool continued, const float* bias,
                    float* y, ptrdiff_t y_stride);
-  // One panel of `width` columns (the last ones filled with zeros): panel[k * width + n] = w[n][k],
-  // for n < columns, w[n] = data + n * stride, k in [0, depth).
+  // One panel of `width` columns (the last ones filled with zeros), rows `step` apart:
+  // panel[k * step + n] = w[n][k], for n < columns, w[n] = data + n * stride, k in [0, depth).
   void (*pack_transposed)(const float* data, ptrdiff_t stride, ptrdiff_t columns, ptrdiff_t width,
-                          ptrdiff_t depth, float* panel);
+                          ptrdiff_t depth, float* panel, ptrdiff_t step);
 };
 
 extern Dispatch<MatmulF32Variant> matmul_f32_variants;
