@@ -70,11 +70,11 @@ constexpr double kErf[] = {1.1283791670955121,      -0.376126389031744,      0.1
                            -0.026866170586496874,   0.005223977154105304,    -0.0008548304871782741,
                            0.00012054681918310599,  -1.4913300906316395e-05, 1.631035651387174e-06,
                            -1.5188281247335167e-07, 9.428596956834164e-09};
-constexpr double kErfc[] = {1.074006907088966,       -0.8833944531913668,   0.5902283570118131,
-                            -0.3104672604343144,     0.11952776384405138,   -0.026827262526080163,
-                            -0.0012124505169670637,  0.0030342890299858427, -0.0005480441214762944,
-                            -0.0002776721764076188,  0.000106365244476015,  3.200043737101604e-05,
-                            -1.4664943843709847e-05, -5.407537194274452e-06};
+constexpr double kErfc[] = {1.0740069070881277,     -0.8833944531675639,    0.5902283571611083,
+                            -0.3104672621776076,    0.11952775884039198,    -0.026827225178787727,
+                            -0.00121237940759575,   0.003033924197067764,   -0.0005485461708252035,
+                            -0.0002757993998399561, 0.00010807334373921776, 2.7025285994927877e-05,
+                            -1.688166413351385e-05};
 constexpr double kTwoOverPi = 0.6366197723675814;
 constexpr double kHalfPiHigh = 1.5707963267341256;
 constexpr double kHalfPiLow = 6.077100506506192e-11;
@@ -131,21 +131,14 @@ QG_INLINE F64 log1p(F64 x) {
 
 QG_INLINE F64 erf_near(F64 x) { return x * polynomial(kErf, x * x); }
 
-// erfc(x) for 0 <= x <= 10.5, `gauss` being exp(-x * x).
-QG_INLINE F64 erfc_given(F64 gauss, F64 x) {
-  const F64 r = 1.0 / (x + 3.0);
-  return gauss * (polynomial(kErfc, (x - 3.0) * r) * r);
-}
-
-// For x >= 0.
-QG_INLINE F64 erfc(F64 x) {
-  x = clip(x, 0.0, 10.5);
-  return erfc_given(exp(-(x * x)), x);
+QG_INLINE F64 erfc_far(F64 x) {
+  x = clip(x, 1.0, 12.0);
+  return exp(-(x * x)) * polynomial(kErfc, (x - 3.0) / (x + 3.0)) / (x + 3.0);
 }
 
 QG_INLINE F64 erf(F64 x) {
   const F64 a = abs(x);
-  const F64 far = 1.0 - erfc(a);
+  const F64 far = 1.0 - erfc_far(a);
   return a > 1.0 ? (x < 0.0 ? -far : far) : erf_near(clip(x, -1.0, 1.0));
 }
 
@@ -155,20 +148,6 @@ QG_INLINE F64 tanh(F64 x) {
   const F64 e = expm1(2.0 * clip(abs(x), 0.0, 25.0));
   const F64 y = e / (e + 2.0);
   return x < 0.0 ? -y : x == 0.0 ? x : y;
-}
-
-QG_INLINE F64 gelu(F64 x) {
-  const F64 tail = 0.5 * erfc(0.7071067811865476 * abs(x));
-  const F64 y = x * (x < 0.0 ? tail : 1.0 - tail);
-  return x < -40.0 ? wide(-0.0) : y;
-}
-
-QG_INLINE F64 gelu_dinput(F64 g, F64 x) {
-  const F64 c = clip(x, -14.0, 14.0);
-  const F64 a = 0.7071067811865476 * abs(c);
-  const F64 gauss = exp(-(a * a));
-  const F64 tail = 0.5 * erfc_given(gauss, a);
-  return g * ((x < 0.0 ? tail : 1.0 - tail) + c * (gauss * 0.3989422804014327));
 }
 
 QG_INLINE F64 gelu_tanh(F64 x) {

@@ -3,18 +3,21 @@
 A function made of several steps is computed in float64 by a fixed sequence of IEEE operations and
 rounded to float32 once, so it has the same bits on every CPU and in C++ (csrc/simd/functions.h
 mirrors this file line by line; no libm, whose last bit changes from machine to machine).
-NaN gives NaN. The error is within 0.501 units in the last place unless said.
+NaN gives NaN. The error is within 0.501 units in the last place unless said. The GELU, which weighs
+in a training step, is computed in float32 with fused multiply-adds (csrc/simd/functions_f32.h).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
+_F32 = np.float32
 
 _LOG2E: Final = 1.4426950408889634
 _LN2_HIGH: Final = 0.6931471803691238  # ln 2 in 32 bits: n * _LN2_HIGH is exact for |n| < 2**21
@@ -26,11 +29,11 @@ _ERF: Final = (  # erf(x) / x in x*x on [0, 1], error 4e-16
     0.005223977154105304, -0.0008548304871782741, 0.00012054681918310599, -1.4913300906316395e-05,
     1.631035651387174e-06, -1.5188281247335167e-07, 9.428596956834164e-09,
 )  # fmt: skip
-_ERFC: Final = (  # erfc(x) * exp(x*x) * (x+3) in (x-3)/(x+3) on [0, 10.5], error 2e-12
-    1.074006907088966, -0.8833944531913668, 0.5902283570118131, -0.3104672604343144,
-    0.11952776384405138, -0.026827262526080163, -0.0012124505169670637, 0.0030342890299858427,
-    -0.0005480441214762944, -0.0002776721764076188, 0.000106365244476015, 3.200043737101604e-05,
-    -1.4664943843709847e-05, -5.407537194274452e-06,
+_ERFC: Final = (  # erfc(x) * exp(x*x) * (x+3) in (x-3)/(x+3) on [1, 12], error 4e-13
+    1.0740069070881277, -0.8833944531675639, 0.5902283571611083, -0.3104672621776076,
+    0.11952775884039198, -0.026827225178787727, -0.00121237940759575, 0.003033924197067764,
+    -0.0005485461708252035, -0.0002757993998399561, 0.00010807334373921776,
+    2.7025285994927877e-05, -1.688166413351385e-05,
 )  # fmt: skip
 _TWO_OVER_PI: Final = 0.6366197723675814
 _HALF_PI_HIGH: Final = 1.5707963267341256  # 33 bits
@@ -105,23 +108,17 @@ def _erf_near(x: F64) -> F64:
     return x * _polynomial(_ERF, x * x)
 
 
-def _erfc_given(gauss: F64, x: F64) -> F64:
-    """erfc(x) for 0 <= x <= 10.5, `gauss` being exp(-x*x)."""
-    r = 1.0 / (x + 3.0)
-    return gauss * (_polynomial(_ERFC, (x - 3.0) * r) * r)
-
-
-def _erfc(x: F64) -> F64:
-    """erfc(x) for x >= 0 without cancellation; below 1e-49 it stays there."""
-    x = clip(x, 0.0, 10.5)
-    return _erfc_given(exp(-(x * x)), x)
+def _erfc_far(x: F64) -> F64:
+    """erfc for x >= 1; below 1e-62 it stays there."""
+    x = clip(x, 1.0, 12.0)
+    return exp(-(x * x)) * _polynomial(_ERFC, (x - 3.0) / (x + 3.0)) / (x + 3.0)
 
 
 def erf(x: F64) -> F64:
     """The error function."""
     a = np.abs(x)
     near = _erf_near(clip(x, -1.0, 1.0))
-    far = 1.0 - _erfc(a)
+    far = 1.0 - _erfc_far(a)
     return np.where(a > 1.0, np.where(x < 0.0, -far, far), near)
 
 
@@ -135,21 +132,6 @@ def tanh(x: F64) -> F64:
     e = expm1(2.0 * clip(np.abs(x), 0.0, 25.0))
     y = e / (e + 2.0)
     return np.where(x < 0.0, -y, np.where(x == 0.0, x, y))
-
-
-def gelu(x: F64) -> F64:
-    """x * Phi(x), Phi the normal distribution function, by erfc (no cancellation for x << 0)."""
-    tail = 0.5 * _erfc(0.7071067811865476 * np.abs(x))
-    return np.where(x < -40.0, -0.0, x * np.where(x < 0.0, tail, 1.0 - tail))
-
-
-def gelu_dinput(g: F64, x: F64) -> F64:
-    """g times the derivative of gelu: Phi(x) + x * exp(-x*x/2) / sqrt(2*pi)."""
-    c = clip(x, -14.0, 14.0)
-    a = 0.7071067811865476 * np.abs(c)
-    gauss = exp(-(a * a))
-    tail = 0.5 * _erfc_given(gauss, a)
-    return g * (np.where(x < 0.0, tail, 1.0 - tail) + c * (gauss * 0.3989422804014327))
 
 
 def gelu_tanh(x: F64) -> F64:
@@ -226,6 +208,109 @@ def cos(x: F64) -> F64:
     return _sin_cos(x, 1)
 
 
+# --- In float32
+
+_RNE_F32: Final = np.float32(12582912.0)  # 1.5 * 2**23: adding it rounds to a whole number
+_EXP_F32: Final = tuple(np.float32(1.0) / np.float32(n) for n in (2, 6, 24, 120, 720, 5040))
+_NORMAL_END: Final = np.float32(14.5)
+_NORMAL_TAIL: Final = (  # (1 - Phi(a)) * exp(a*a/2) * (a+4.25) in (a-4.25)/(a+4.25), error 3e-8
+    0.759554207,
+    -0.625129819,
+    0.418227524,
+    -0.220515057,
+    0.0852723643,
+    -0.0193680413,
+    -0.000752550317,
+    0.00218593003,
+    -0.000361457933,
+    -0.000232938299,
+)
+_NORMAL_NEAR: Final = (  # (Phi(x) - 1/2) / x in x*x on [0, 1], error 4e-8
+    0.398942292, -0.0664903596, 0.00997333042, -0.0011863485, 0.000113507478, -7.66260837e-06,
+)  # fmt: skip
+
+
+def fma(a: F64, b: F64, c: F32) -> F32:
+    """float32(a*b + c) with one rounding; `a` and `b` hold float32 values.
+
+    The product is exact in float64. The sum is rounded to odd (an inexact sum keeps a set last
+    bit), so that the final rounding to float32 sees on which side of a tie the exact value lies.
+    """
+    product = a * b
+    wide = c.astype(np.float64)
+    total = product + wide
+    part = total - product
+    error = (product - (total - part)) + (wide - part)
+    bits = total.view(np.int64)
+    nudge = np.isfinite(total) & (error != 0) & ((bits & 1) == 0)
+    away = (error > 0) == (total > 0)
+    bits += np.where(nudge, np.where(away, 1, -1), 0)
+    return total.astype(np.float32)
+
+
+def _fma(a: F32, b: Any, c: Any) -> F32:
+    """`fma` of float32 arrays, `b` and `c` of a's shape or numbers."""
+    b, c = (np.broadcast_to(np.asarray(v, np.float32), a.shape) for v in (b, c))
+    return fma(a.astype(np.float64), b.astype(np.float64), c)
+
+
+def _fma_polynomial(coefficients: Sequence[Any], x: F32) -> F32:
+    """c[0] + x*(c[1] + x*(c[2] + ...))."""
+    y = np.full_like(x, coefficients[-1])
+    for c in coefficients[-2::-1]:
+        y = _fma(y, x, c)
+    return y
+
+
+def _normal_tail(a: F32) -> tuple[F32, F32, F32, F32]:
+    """(e, s1, s2, ratio): exp(-a*a/2) = e*s1*s2, and 1 - Phi(a) = ratio times that; 0 <= a <= 14.5.
+
+    a*a is taken in two parts, as an error of the exponent would be one of every digit; 2**n as two
+    factors, as n goes down to -152.
+    """
+    half = _F32(0.5)
+    square = a * a
+    high, low = square * half, _fma(a, a, -square) * half
+    shifted = _fma(high, -1.44269502, _RNE_F32)
+    n = shifted - _RNE_F32
+    r = _fma(n, 1.90465421e-9, _fma(n, -0.693147182, -high)) - low
+    e = _fma(r * r, _fma_polynomial(_EXP_F32, r), r) + _F32(1)
+    power = shifted.view(np.int32) - _RNE_F32.view(np.int32)
+    first = power >> 1
+    s1, s2 = (((p + 127) << 23).view(np.float32) for p in (first, power - first))
+    inverse = _F32(1) / (a + _F32(4.25))
+    return e, s1, s2, _fma_polynomial(_NORMAL_TAIL, (a - _F32(4.25)) * inverse) * inverse
+
+
+def _normal_near(x: F32) -> F32:
+    """Phi(x) - 1/2 for |x| <= 1, where the tail would lose digits."""
+    return x * _fma_polynomial(_NORMAL_NEAR, x * x)
+
+
+def gelu(x: F32) -> F32:
+    """x * Phi(x), Phi the normal distribution function.
+
+    The error is within 3 units in the last place for x > -1, and 8 for x << 0, where PyTorch's
+    0.5 * (1 + erf) has no right digit.
+    """
+    e, s1, s2, ratio = _normal_tail(np.where(np.abs(x) < _NORMAL_END, np.abs(x), _NORMAL_END))
+    lost = ((x * (e * ratio)) * s1) * s2
+    far = np.where(x < 0, lost, x - lost)
+    y = np.where(np.abs(x) < 1, x * (_normal_near(x) + _F32(0.5)), far)
+    return np.where(x > _NORMAL_END, x, np.where(x < -_NORMAL_END, _F32(-0.0), y))
+
+
+def gelu_dinput(g: F32, x: F32) -> F32:
+    """g times the derivative of gelu: Phi(x) + x * exp(-x*x/2) / sqrt(2*pi)."""
+    c = np.where(x < -_NORMAL_END, -_NORMAL_END, np.where(x > _NORMAL_END, _NORMAL_END, x))
+    e, s1, s2, ratio = _normal_tail(np.abs(c))
+    gauss = (e * s1) * s2
+    tail = gauss * ratio
+    far = np.where(x < 0, tail, _F32(1) - tail)
+    mass = np.where(np.abs(x) < 1, _normal_near(x) + _F32(0.5), far)
+    return g * (mass + c * (gauss * _F32(0.398942292)))
+
+
 class Unary(NamedTuple):
     """A function of one value: on float64 (`wide`, then rounded once) or on float32 directly."""
 
@@ -242,10 +327,8 @@ def _single(function: Callable[..., Any], **params: float) -> Unary:
     return Unary(function, params, False)
 
 
-_F32 = np.float32
-
 # The one list of unary functions: name -> meaning, parameters and their defaults.
-# "Single" functions are one correctly rounded float32 operation, or a selection.
+# "Single" functions are float32 operations.
 UNARY_F32: Final[dict[str, Unary]] = {
     "relu": _single(lambda x: np.where(x <= 0, _F32(0), x)),
     "relu6": _single(lambda x: np.where(x < 0, _F32(0), np.where(x > 6, _F32(6), x))),
@@ -274,7 +357,7 @@ UNARY_F32: Final[dict[str, Unary]] = {
     "sigmoid": _wide(sigmoid),
     "logsigmoid": _wide(logsigmoid),
     "tanh": _wide(tanh),
-    "gelu": _wide(gelu),
+    "gelu": _single(gelu),
     "gelu_tanh": _wide(gelu_tanh),
     "silu": _wide(silu),
     "mish": _wide(mish),
@@ -300,11 +383,7 @@ def power(a: F64, b: F64) -> F64:
     return np.where((b == 0.0) | (a == 1.0), 1.0, y)
 
 
-def _wide_pair(function: Callable[[F64, F64], F64]) -> Callable[..., Any]:
-    return lambda a, b: function(a.astype(np.float64), b.astype(np.float64)).astype(_F32)
-
-
-# The one list of binary functions: one float32 operation or selection, or rounded once.
+# The one list of binary functions; all but `pow` are float32 operations.
 BINARY_F32: Final[dict[str, Callable[..., Any]]] = {
     "add": np.add,
     "sub": np.subtract,
@@ -312,6 +391,6 @@ BINARY_F32: Final[dict[str, Callable[..., Any]]] = {
     "div": np.divide,
     "maximum": lambda a, b: np.where((a > b) | (a != a), a, b),
     "minimum": lambda a, b: np.where((a < b) | (a != a), a, b),
-    "pow": _wide_pair(power),
-    "gelu_dinput": _wide_pair(gelu_dinput),
+    "pow": lambda a, b: power(a.astype(np.float64), b.astype(np.float64)).astype(_F32),
+    "gelu_dinput": lambda g, x: gelu_dinput(*np.broadcast_arrays(g, x)),
 }

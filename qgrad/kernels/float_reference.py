@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .float_functions import BINARY_F32, UNARY_F32, exp, log
+from .float_functions import BINARY_F32, UNARY_F32, exp, fma, log
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -23,25 +23,6 @@ LANES: Final = 8
 
 # Overflow and NaN are results here, not accidents.
 quiet = np.errstate(all="ignore")
-
-
-@quiet
-def fma(a: F64, b: F64, c: F32) -> F32:
-    """float32(a*b + c) with one rounding; `a` and `b` hold float32 values.
-
-    The product is exact in float64. The sum is rounded to odd (an inexact sum keeps a set last
-    bit), so that the final rounding to float32 sees on which side of a tie the exact value lies.
-    """
-    product = a * b
-    wide = c.astype(np.float64)
-    total = product + wide
-    part = total - product
-    error = (product - (total - part)) + (wide - part)
-    bits = total.view(np.int64)
-    nudge = np.isfinite(total) & (error != 0) & ((bits & 1) == 0)
-    away = (error > 0) == (total > 0)
-    bits += np.where(nudge, np.where(away, 1, -1), 0)
-    return total.astype(np.float32)
 
 
 @quiet

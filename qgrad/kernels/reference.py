@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from .. import dtypes, qparams
-from .float_reference import fma
+from .float_functions import fma
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]

@@ -1,6 +1,7 @@
 // binary_f32 in the vocabulary of one instruction set; included inside its namespace.
 
 #include "simd/functions.h"
+#include "simd/functions_f32.h"
 
 #define QG_SINGLE(name, y)                                                                       \
   struct Function_##name {                                                                       \

@@ -61,14 +61,22 @@ void multiply_batch(const MatrixF32& a, const MatrixF32& b, const std::vector<Ba
 }
 
 Array<float> matmul(const Strided& a, const Strided& b) {
-  const MatrixF32 left = matrix(a, "a[..., M, K]"), right = matrix(b, "b[..., K, N]");
+  MatrixF32 left = matrix(a, "a[..., M, K]");
+  const MatrixF32 right = matrix(b, "b[..., K, N]");
   require(left.columns == right.rows, "a[..., M, K] and b[..., K, N] with one K");
-  const std::vector<BatchAxis> axes = batch_axes(a, b);
+  std::vector<BatchAxis> axes = batch_axes(a, b);
   std::vector<ptrdiff_t> shape;
   ptrdiff_t count = 1;
   for (const BatchAxis& axis : axes) shape.push_back(axis.size), count *= axis.size;
   shape.push_back(left.rows);
   shape.push_back(right.columns);
+  // A batch of rows that all meet the same right operand is one matrix, which packs it once.
+  while (!axes.empty() && axes.back().b_step == 0 &&
+         axes.back().a_step == left.rows * left.row_stride) {
+    left.rows *= axes.back().size;
+    count /= std::max<ptrdiff_t>(1, axes.back().size);
+    axes.pop_back();
+  }
   Array<float> result = new_array<float>(shape);
   float* y = result.mutable_data();
   const py::gil_scoped_release unlocked;

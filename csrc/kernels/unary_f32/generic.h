@@ -1,18 +1,10 @@
 // unary_f32 in the vocabulary of one instruction set; included inside its namespace.
 
 #include "simd/functions.h"
-
-typedef int32_t MaskF32 __attribute__((vector_size(kLanes * 4)));
-
-QG_INLINE F32 abs(F32 x) { return reinterpret_cast<F32>(reinterpret_cast<MaskF32>(x) & INT32_MAX); }
+#include "simd/functions_f32.h"
 
 QG_INLINE F32 with_sign_of(F32 magnitude, F32 x) {
-  const MaskF32 sign = reinterpret_cast<MaskF32>(x) & INT32_MIN;
-  return reinterpret_cast<F32>(reinterpret_cast<MaskF32>(abs(magnitude)) | sign);
-}
-
-QG_INLINE F32 clamp(F32 x, float low, float high) {
-  return x < low ? splat(low) : x > high ? splat(high) : x;
+  return from_bits(bits(abs(magnitude)) | (bits(x) & INT32_MIN));
 }
 
 QG_INLINE F32 sqrt(F32 x) {
