@@ -3,8 +3,9 @@
     python benchmarks/autograd.py [--threads 1 2] [--repeats N] [--compile]
 
 Every framework runs the same steps in one process, interleaved, best of many; what is printed is
-the time and its ratio to PyTorch eager. The qgrad and PyTorch cases are the same source file. Peak
-memory is measured in a process of its own for each framework: what a case adds to its imports.
+the time and its ratio to PyTorch eager. The qgrad and PyTorch cases are the same source file. The
+first losses must agree, about log(classes) for all. Peak memory is measured in a process of its own
+for each framework: what a case adds to its imports.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ import argparse
 import importlib.util
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 HERE = Path(__file__).parent
@@ -26,9 +30,28 @@ MEMORY_CASES = ("MLP", "CNN", "transformer")
 
 
 def installed(framework: str) -> bool:
-    """Whether the framework is there, and its cases are."""
-    written = framework != "jax" or (HERE / "training" / "jax_cases.py").exists()
-    return written and importlib.util.find_spec(framework.split(".")[0]) is not None
+    return importlib.util.find_spec(framework.split(".")[0]) is not None
+
+
+def cpu_name() -> str:
+    """As Linux calls the CPU; elsewhere as Python does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def print_setting(frameworks: list[str], repeats: int) -> None:
+    """What ran where: versions, the CPU, and qgrad's instruction set."""
+    import qgrad
+    from qgrad import kernels
+
+    packages = [name for name in frameworks if name not in ("qgrad", "torch.compile")]
+    versions = [f"{name} {version(name)}" for name in ("numpy", *packages)]
+    print(", ".join([f"qgrad {qgrad.__version__}", *versions]))
+    print(f"{cpu_name()}, instruction set of qgrad {kernels.isa()}, best of {repeats}")
 
 
 def cases(framework: str) -> dict[str, Callable[[], Callable[[], Any]]]:
@@ -56,9 +79,11 @@ def torch_cases(compiled: bool) -> dict[str, Callable[[], Callable[[], Any]]]:
             "    optimizer =", "    model = torch.compile(model)\n    optimizer ="
         )
         source = source.replace('    "expression": expression,\n', "")
-    space: dict[str, Any] = {"__name__": "torch_cases"}
-    exec(compile(source, "torch_cases", "exec"), space)
-    found: dict[str, Callable[[], Callable[[], Any]]] = space["CASES"]
+    # A module like any other: torch.compile imports it again for the globals of Block.forward.
+    module = ModuleType("torch_compile_cases" if compiled else "torch_cases")
+    sys.modules[module.__name__] = module
+    exec(compile(source, module.__name__, "exec"), module.__dict__)
+    found: dict[str, Callable[[], Callable[[], Any]]] = module.CASES
     return found
 
 
@@ -68,9 +93,10 @@ def time_all(frameworks: list[str], repeats: int) -> dict[str, dict[str, float]]
     best: dict[str, dict[str, float]] = {}
     for case in made["qgrad"]:
         steps = {name: made[name][case]() for name in frameworks if case in made[name]}
+        check_first_losses(case, {name: step() for name, step in steps.items()})
         for step in steps.values():
-            for _ in range(3):
-                step()
+            step()
+            step()
         number = {}
         for name, step in steps.items():
             start = time.perf_counter()
@@ -85,6 +111,13 @@ def time_all(frameworks: list[str], repeats: int) -> dict[str, dict[str, float]]
                 took = (time.perf_counter() - start) / number[name]
                 best[case][name] = min(best[case][name], took)
     return best
+
+
+def check_first_losses(case: str, losses: dict[str, Any]) -> None:
+    """Cases that do the same start with nearly the same loss, whatever was drawn."""
+    found = {name: float(loss) for name, loss in losses.items() if loss is not None}
+    if found and max(found.values()) - min(found.values()) > 0.3:
+        raise ValueError(f"{case}: first losses {found} differ; the cases are not the same")
 
 
 def peak_memory(framework: str, case: str) -> float:
@@ -146,6 +179,7 @@ def main() -> None:
         for name in FRAMEWORKS
         if installed(name) and (name != "torch.compile" or options.compile)
     ]
+    print_setting(frameworks, options.repeats)
     for threads in options.threads:
         arguments = ["--time", *frameworks, "--repeats", str(options.repeats)]
         print_times(threads, child(arguments, threads), frameworks)

@@ -28,11 +28,12 @@ def classifier(model: Any, x: Any, labels: Any) -> Callable[[], Any]:
     """One step of SGD with momentum on a batch."""
     optimizer = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 
-    def step() -> None:
+    def step() -> Any:
         loss = F.cross_entropy(model(x), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        return loss.detach()
 
     return step
 
