@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from qgrad.autograd.mode import recording
 from qgrad.autograd.record import make, refresh, shared_cell
 from qgrad.autograd.variable import Variable
 from qgrad.storage import TypedStorage, UntypedStorage, storage_of
@@ -25,8 +26,9 @@ class Interop(Variable):
     __array_priority__ = 1000
 
     def numpy(self, *, force: bool = False) -> Array:
-        """The array, sharing memory. Raises for a tensor that requires grad, unless `force`."""
-        if self._requires_grad and not force:
+        """The array, sharing memory. Raises for a tensor that requires grad while operations are
+        recorded, unless `force`."""
+        if self._requires_grad and not force and recording.get():
             raise RuntimeError(
                 "numpy: this tensor requires grad, and gradients do not flow through arrays; use "
                 "x.detach().numpy()"
@@ -34,7 +36,7 @@ class Interop(Variable):
         return self._data
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        if self._requires_grad:
+        if self._requires_grad and recording.get():
             raise RuntimeError(
                 "numpy.asarray: this tensor requires grad, and gradients do not flow through "
                 "arrays; use x.detach().numpy()"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import qgrad
+from qgrad.autograd.function import once_differentiable
 from qgrad.errors import DTypeError
 from qgrad.nn import Parameter
 from qgrad.tensor import Tensor
@@ -115,6 +116,36 @@ def test_numpy_of_a_tensor_that_requires_grad() -> None:
             convert()
     assert x.numpy(force=True).tolist() == [1, 1]
     assert np.asarray(x.detach()).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("mode", [qgrad.no_grad, qgrad.inference_mode])
+def test_numpy_where_nothing_is_recorded(mode: Any) -> None:
+    """Under no_grad no gradient is lost, so arrays are given as PyTorch gives them."""
+    x = qgrad.ones(2, requires_grad=True)
+    with mode():
+        assert np.shares_memory(x.numpy(), np.asarray(x))
+    with pytest.raises(RuntimeError, match=r"x\.detach\(\)\.numpy\(\)"):
+        x.numpy()
+
+
+def test_functions_compute_with_numpy() -> None:
+    """forward and a once_differentiable backward may use the arrays of what requires grad."""
+
+    class Sin(qgrad.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return qgrad.from_numpy(np.sin(x.numpy()))
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx: Any, g: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return qgrad.from_numpy(g.numpy() * np.cos(np.asarray(x)))
+
+    x = qgrad.tensor([0.0, np.pi], requires_grad=True)
+    Sin.apply(x).sum().backward()
+    assert x.grad.tolist() == [1, -1]
 
 
 def test_asarray_arguments() -> None:
