@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Hook", "HookDict", "RemovableHandle", "add_hook", "run_after", "run_before"]
+__all__ = [
+    "Hook",
+    "HookDict",
+    "RemovableHandle",
+    "add_hook",
+    "run_after",
+    "run_anyway",
+    "run_before",
+]
 
 _ids = itertools.count()
 
 
 class Hook(NamedTuple):
-    """A function to call, and whether it also takes the keyword arguments of the module's call."""
+    """A function to call, whether it also takes the keyword arguments of the module's call, and
+    whether it is called also if the call raises."""
 
     fn: Callable[..., Any]
     with_kwargs: bool = False
+    always_call: bool = False
 
 
 HookDict = OrderedDict[int, Hook]
@@ -71,14 +82,46 @@ def run_after(
     hooks: HookDict, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
 ) -> Any:
     """Call the forward hooks in order; each may replace the output."""
-    for hook in tuple(hooks.values()):
-        if hook.with_kwargs:
-            result = hook.fn(module, args, kwargs, output)
-        else:
-            result = hook.fn(module, args, output)
-        if result is not None:
-            output = result
+    called: list[Hook] = []
+    try:
+        for hook in tuple(hooks.values()):
+            called.append(hook)
+            result = _called_after(hook, module, args, kwargs, output)
+            if result is not None:
+                output = result
+    except Exception:
+        run_anyway(hooks, module, args, kwargs, called)
+        raise
     return output
+
+
+def run_anyway(
+    hooks: HookDict,
+    module: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    called: Sequence[Hook] = (),
+) -> None:
+    """Call the `always_call` hooks not yet `called`, with no output, while an error is raised."""
+    for hook in tuple(hooks.values()):
+        if hook.always_call and hook not in called:
+            try:
+                _called_after(hook, module, args, kwargs, None)
+            except Exception as error:
+                name = type(module).__name__
+                warnings.warn(
+                    f"{name}: a forward hook with always_call raised {error!r} while another error "
+                    "was raised; that one goes on, this one is dropped",
+                    stacklevel=2,
+                )
+
+
+def _called_after(
+    hook: Hook, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+) -> Any:
+    if hook.with_kwargs:
+        return hook.fn(module, args, kwargs, output)
+    return hook.fn(module, args, output)
 
 
 def _args_and_kwargs(module: Any, result: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

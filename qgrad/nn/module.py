@@ -11,7 +11,15 @@ from qgrad.dtypes import DType, float32, float64
 from qgrad.nn import state_dict as _state
 from qgrad.nn.backward_hooks import call_with_backward_hooks
 from qgrad.nn.conversion import parse_to
-from qgrad.nn.hooks import Hook, HookDict, RemovableHandle, add_hook, run_after, run_before
+from qgrad.nn.hooks import (
+    Hook,
+    HookDict,
+    RemovableHandle,
+    add_hook,
+    run_after,
+    run_anyway,
+    run_before,
+)
 from qgrad.nn.location import LOCATED, locate
 from qgrad.nn.tree import ModuleTree
 from qgrad.tensor import Tensor
@@ -88,11 +96,15 @@ class Module(ModuleTree):
             raise
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        args, kwargs = run_before(self._forward_pre_hooks, self, args, kwargs)
-        if self._backward_hooks or self._backward_pre_hooks:
-            output = call_with_backward_hooks(self, args, kwargs)
-        else:
-            output = self.forward(*args, **kwargs)
+        try:
+            args, kwargs = run_before(self._forward_pre_hooks, self, args, kwargs)
+            if self._backward_hooks or self._backward_pre_hooks:
+                output = call_with_backward_hooks(self, args, kwargs)
+            else:
+                output = self.forward(*args, **kwargs)
+        except Exception:
+            run_anyway(self._forward_hooks, self, args, kwargs)
+            raise
         return run_after(self._forward_hooks, self, args, kwargs, output)
 
     def register_forward_pre_hook(
@@ -105,13 +117,19 @@ class Module(ModuleTree):
         return add_hook(self._forward_pre_hooks, Hook(hook, with_kwargs), prepend=prepend)
 
     def register_forward_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
     ) -> RemovableHandle:
         """Call `hook(module, args, output)` after each `forward`; a result replaces the output.
 
-        With `with_kwargs`, the hook is called as `hook(module, args, kwargs, output)`.
+        With `with_kwargs`, the hook is called as `hook(module, args, kwargs, output)`; with
+        `always_call` also when the call raises, and the output is None then.
         """
-        return add_hook(self._forward_hooks, Hook(hook, with_kwargs), prepend=prepend)
+        return add_hook(self._forward_hooks, Hook(hook, with_kwargs, always_call), prepend=prepend)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False

@@ -255,6 +255,34 @@ def test_hook_order_keywords_and_context() -> None:
         scale(qgrad.tensor(2.0))
 
 
+def test_hooks_that_are_called_in_any_case() -> None:
+    """`always_call` hooks run once, also when forward, a pre-hook or another hook raises."""
+
+    class Fails(nn.Module):
+        def forward(self, x: Any) -> Any:
+            if x is None:
+                raise KeyError("forward")
+            return x
+
+    def fail(*given: Any) -> None:
+        raise KeyError("hook")
+
+    module, seen = Fails(), []
+    module.register_forward_hook(lambda m, a, y: seen.append((a, y)), always_call=True)
+    module.register_forward_hook(lambda m, a, y: seen.append("not always"))
+    with pytest.raises(KeyError, match="forward"):
+        module(None)
+    assert seen == [((None,), None)]
+    for register in (module.register_forward_pre_hook, module.register_forward_hook):
+        seen.clear()
+        with register(fail), pytest.raises(KeyError, match="hook"):
+            module(1)
+        assert len([one for one in seen if one != "not always"]) == 1
+    module.register_forward_hook(fail, always_call=True)
+    with pytest.raises(KeyError, match="forward"), pytest.warns(match=r"Fails: .*KeyError\('hook'"):
+        module(None)
+
+
 def test_backward_hooks_see_and_replace_gradients() -> None:
     """Full backward hooks see grad_input and grad_output, and may replace them."""
     linear = nn.Linear(2, 1, bias=False)
