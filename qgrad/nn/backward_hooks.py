@@ -1,17 +1,17 @@
 """Backward hooks of modules: what flows into and out of a module in the backward pass.
 
-The tensors that enter and leave the module pass through one extra node each way, and hooks on those
-nodes see the gradients. Several tensors are laid end to end there, so that their gradients arrive
-together and the user's hook can replace them all.
+The tensors that enter and leave the module pass through one extra node each way, which sees their
+gradients. Those of several tensors arrive together, and the user's hook can replace them all; None
+stands for an output that the loss does not depend on.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from qgrad import ops
+from qgrad.autograd import Function
 from qgrad.nn.hooks import HookDict
 from qgrad.tensor import Tensor
 
@@ -22,17 +22,21 @@ Grads = tuple[Tensor | None, ...]
 
 def call_with_backward_hooks(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """`module.forward`, with the module's backward hooks attached to this call."""
-    grad_output: Grads = ()
+    grad_output: Grads | None = None
 
     def at_input(grad_input: Grads) -> Grads | None:
-        return _run(module._backward_hooks, module, grad_input, grad_output)
+        nonlocal grad_output
+        given, grad_output = grad_output, None
+        if given is None:  # a second derivative, that did not come through the output
+            return None
+        return _run(module._backward_hooks, module, grad_input, given)
 
     def at_output(grads: Grads) -> Grads:
         nonlocal grad_output
-        grad_output = _run(module._backward_pre_hooks, module, grads)
+        grad_output = changed = _run(module._backward_pre_hooks, module, grads)
         if not entered:
             at_input((None,) * len(args))
-        return grad_output
+        return changed
 
     args, entered = _watch(args, at_input)
     output = module.forward(*args, **kwargs)
@@ -85,25 +89,24 @@ def _watch(
     return tuple(passed), True
 
 
-def _through(tensors: list[Any], on_grads: Callable[[list[Any]], list[Any]]) -> list[Any]:
-    if len(tensors) == 1:
-        out = ops.identity(tensors[0])
-        out.register_hook(lambda g: on_grads([g])[0])
-        return [out]
-    shapes = [tensor.shape for tensor in tensors]
-    joined = _join(tensors)
-    joined.register_hook(lambda g: _join(on_grads(_split(g, shapes))))
-    return _split(joined, shapes)
+def _through(tensors: list[Any], on_grads: Callable[[list[Any]], list[Any]]) -> Sequence[Any]:
+    if len(tensors) > 1:
+        found: tuple[Any, ...] = _Together.apply(on_grads, *tensors)
+        return found
+    out = ops.identity(tensors[0])
+    out.register_hook(lambda g: on_grads([g])[0])
+    return [out]
 
 
-def _join(tensors: list[Any]) -> Any:
-    return ops.cat([ops.reshape(tensor, (-1,)) for tensor in tensors])
+class _Together(Function):
+    """Several tensors as they are, and their gradients all at once, None where there is none."""
 
+    @staticmethod
+    def forward(ctx: Any, on_grads: Callable[[list[Any]], list[Any]], *tensors: Any) -> Any:
+        ctx.on_grads = on_grads
+        ctx.set_materialize_grads(False)
+        return tensors
 
-def _split(flat: Any, shapes: list[tuple[int, ...]]) -> list[Any]:
-    parts, start = [], 0
-    for shape in shapes:
-        size = math.prod(shape)
-        parts.append(ops.reshape(flat[start : start + size], shape))
-        start += size
-    return parts
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        return None, *ctx.on_grads(list(grads))

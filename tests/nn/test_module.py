@@ -310,6 +310,44 @@ def test_backward_hooks_see_and_replace_gradients() -> None:
     np.testing.assert_array_equal(x.grad.numpy(), [[2.0, 2.0]])
 
 
+def test_backward_hooks_get_none_for_what_is_not_used() -> None:
+    """None is the gradient of an output that is not used, and of an input without a path."""
+
+    class Two(nn.Module):
+        def forward(self, a: Any, b: Any) -> Any:
+            return a * 2, b * 3
+
+    two = Two()
+    seen: list[Any] = []
+    two.register_full_backward_hook(lambda m, gi, go: seen.append((gi, go)))
+    a, b = (qgrad.ones(1, requires_grad=True) for _ in range(2))
+    two(a, b)[1].sum().backward()
+    (((first, second), (out_first, out_second)),) = seen
+    assert first is None
+    assert out_first is None
+    assert (second.tolist(), out_second.tolist()) == ([3], [1])
+    assert a.grad is None
+    assert b.grad.tolist() == [3]
+
+
+def test_backward_hooks_of_several_tensors_replace_gradients() -> None:
+    """Gradients of several inputs are replaced together, and can be differentiated again."""
+
+    class Product(nn.Module):
+        def forward(self, a: Any, b: Any) -> Any:
+            return a * b, a + b
+
+    module = Product()
+    module.register_full_backward_hook(
+        lambda m, gi, go: tuple(None if g is None else g * 10 for g in gi)
+    )
+    a, b = (qgrad.tensor(value, requires_grad=True) for value in (2.0, 3.0))
+    product, total = module(a, b)
+    da, db = qgrad.autograd.grad(product + 2 * total, (a, b), create_graph=True)
+    assert (da.item(), db.item()) == (50, 40)  # 10 * (b + 2), 10 * (a + 2)
+    assert qgrad.autograd.grad(db, a)[0].item() == 10  # this one is not the module's: no hook
+
+
 def test_backward_hook_without_input_gradient() -> None:
     """When no input requires grad, the hook still runs, with None for it."""
     linear = nn.Linear(2, 1)
