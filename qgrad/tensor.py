@@ -164,6 +164,12 @@ class Tensor(Operators, Interop, Filling):
         """Keep the gradient of this tensor in `.grad` though it is not a leaf."""
         hooks.retain_grad(self)
 
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was asked of this tensor, which is not a leaf."""
+        node = self.grad_fn
+        return node is not None and node.hooks is not None and node.hooks.retain is not None
+
     def detach(self) -> Tensor:
         """The same elements without history; shares memory, and notes of changes to it."""
         tensor = make(self._data)

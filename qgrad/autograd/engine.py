@@ -242,13 +242,13 @@ def accumulate(
         hooks = leaf._hooks if leaf._node is None else None
         if hooks:
             g, mine = run_hooks(hooks, g, "a leaf", leaf=True), False
-        before = leaf.grad
+        before = leaf._grad
         if create_graph:
-            leaf.grad = g if before is None else before + g
+            leaf._grad = g if before is None else before + g
         elif before is None:
-            leaf.grad = box(g if mine else np.array(g))
+            leaf._grad = box(g if mine else np.array(g))
         elif before._requires_grad or not before._data.flags.writeable:
-            leaf.grad = box(before._data + g)
+            leaf._grad = box(before._data + g)
         else:
             np.add(before._data, g, out=before._data)
             bump(before)

@@ -68,10 +68,10 @@ def retain_grad(tensor: Variable) -> None:
         kept = tensor_ref()
         if kept is None:
             return
-        if kept.grad is not None:
-            kept.grad = kept.grad + g
+        if kept._grad is not None:
+            kept._grad = kept._grad + g
         else:
-            kept.grad = g if g._requires_grad else make(np.array(g._data))
+            kept._grad = g if g._requires_grad else make(np.array(g._data))
 
     hooks.retain = keep
 

@@ -55,7 +55,7 @@ def make(data: Any, cls: type[Any] | None = None) -> Any:
     """A tensor that shares the memory of the array `data` and has no history."""
     tensor = new(cls or _tensor_class)
     tensor._data = data if data.__class__ is ndarray else np.asarray(data)
-    tensor._node = tensor._cell = tensor._hooks = tensor._view = tensor.grad = None
+    tensor._node = tensor._cell = tensor._hooks = tensor._view = tensor._grad = None
     tensor._requires_grad = False
     return tensor
 
@@ -121,7 +121,7 @@ def record(
     """
     tensor = new(_tensor_class)
     tensor._data = y = y if y.__class__ is ndarray else np.asarray(y)
-    tensor._node = tensor._cell = tensor._hooks = tensor._view = tensor.grad = None
+    tensor._node = tensor._cell = tensor._hooks = tensor._view = tensor._grad = None
     tensor._requires_grad = False
     if op.view:
         _share_memory(op, args, tensor)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from qgrad.boxing import box
+from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.op import Op, Plan
 from qgrad.ops.promotion import default_float
 
@@ -51,11 +52,11 @@ class Variable:
         "__weakref__",
         "_cell",
         "_data",
+        "_grad",
         "_hooks",
         "_node",
         "_requires_grad",
         "_view",
-        "grad",
     )
 
     _data: Array
@@ -64,7 +65,7 @@ class Variable:
     _cell: list[int] | None
     _hooks: Hooks | None
     _view: tuple[Op | None, tuple[Any, ...], int] | None
-    grad: Any
+    _grad: Any
 
     # What changes a tensor that has no memory of its own, such as a traced one: fn(op, args).
     _in_place: Callable[..., Any] | None = None
@@ -81,6 +82,41 @@ class Variable:
         tensor = box(np.zeros(0, default_float()) if data is None else data._data)
         tensor.requires_grad = requires_grad
         return tensor
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that backwards have added up, None if there is none yet."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            _check_grad(self, value)
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+
+def _check_grad(variable: Variable, value: Any) -> None:
+    """Raise if `value` cannot be the gradient of `variable`."""
+    if not isinstance(value, Variable):
+        raise TypeError(
+            f"grad: a {type(value).__name__} is no gradient; assign a tensor, or None to drop it"
+        )
+    if value is variable:
+        raise ValueError("grad: a tensor cannot be its own gradient; assign its clone()")
+    if value._data.shape != variable._data.shape:
+        raise ShapeError(
+            f"grad: the gradient has shape {list(value._data.shape)}, the tensor "
+            f"{list(variable._data.shape)}; assign one of the tensor's shape"
+        )
+    if value._data.dtype != variable._data.dtype:
+        raise DTypeError(
+            f"grad: the gradient is {value._data.dtype}, the tensor {variable._data.dtype}; assign "
+            "g.to(x.dtype)"
+        )
 
 
 def set_history(variable: Variable, node: Node | None, requires_grad: bool) -> None:

@@ -62,7 +62,7 @@ class Tracer(Tensor):
         self.shadows = None
         self.base = None
         self.aliases = [weakref.ref(self)]
-        self.grad = self._node = self._cell = self._hooks = self._view = None
+        self._grad = self._node = self._cell = self._hooks = self._view = None
         self._requires_grad = False
         return self
 

@@ -359,3 +359,21 @@ def test_an_error_in_a_rule_names_the_op() -> None:
     y.register_hook(lambda g: qgrad.ones(3, 7))
     with pytest.raises(Exception, match="reshape"):
         y.sum().backward()
+
+
+def test_only_a_gradient_is_assigned() -> None:
+    """`.grad` takes a tensor of the same shape and dtype, or None, and can be deleted."""
+    x = qgrad.ones(2, requires_grad=True)
+    for wrong, kind, message in (
+        (3.0, TypeError, "a float is no gradient"),
+        (x, ValueError, "its own gradient"),
+        (qgrad.ones(3), ShapeError, r"shape \[3\], the tensor \[2\]"),
+        (qgrad.ones(2, dtype=qgrad.float64), DTypeError, "float64, the tensor float32"),
+    ):
+        with pytest.raises(kind, match=f"grad: .*{message}"):
+            x.grad = wrong
+    x.grad = qgrad.ones(2)
+    x.sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    del x.grad
+    assert x.grad is None

@@ -135,6 +135,17 @@ def test_retained_gradients_are_nobody_elses() -> None:
     assert y.grad.tolist() == [6, 6]
 
 
+def test_retains_grad() -> None:
+    """Tells of what retain_grad was asked of, and that is never a leaf."""
+    x = leaf(1, 2)
+    y = x * 2
+    assert not y.retains_grad
+    for tensor in (x, y):
+        tensor.retain_grad()
+    assert y.retains_grad
+    assert not x.retains_grad
+
+
 def test_retain_grad_and_changes_in_place() -> None:
     """After a change in place, .grad is that of the value the tensor has now."""
     x = leaf(1, 2)
