@@ -176,7 +176,8 @@ class _Check:
         names: Sequence[str] = getattr(self.func, "params", ())
         code = getattr(self.func, "__code__", None)
         if not names and code is not None:
-            names = code.co_varnames[: code.co_argcount]
+            bound = hasattr(self.func, "__self__")  # its first argument is given already
+            names = code.co_varnames[bound : code.co_argcount]
         return f"argument {place}" + (f" ({names[place]!r})" if place < len(names) else "")
 
     def run(self, fast_mode: bool) -> None:

@@ -82,6 +82,29 @@ def test_a_wrong_entry_is_named(fast: bool) -> None:
     assert not gradcheck(wrong_by(0.25), (x, y), raise_exception=False, fast_mode=fast)
 
 
+def test_methods_name_their_arguments() -> None:
+    """The object that a method is bound to is no argument: of Function.apply, none has a name."""
+    wrong = wrong_by(0.25)
+
+    class Model:
+        def multiply(self, x: Tensor, y: Tensor) -> Any:
+            return wrong(x, y)
+
+    class Double(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g
+
+    with pytest.raises(GradcheckError, match=r"for argument 1 \('y'\) is wrong"):
+        gradcheck(Model().multiply, (leaf(2), leaf(2)))
+    with pytest.raises(GradcheckError, match="for argument 0 is wrong"):
+        gradcheck(Double.apply, leaf(2))
+
+
 def test_tolerances() -> None:
     """atol and rtol decide what is wrong; only the wrong argument is."""
     x, y = leaf(3), leaf(3, seed=1)
