@@ -113,6 +113,12 @@ class Operators(Node):
 
     __hash__ = object.__hash__
 
+    def __divmod__(self, other: Any) -> Any:
+        return (self // other, self % other) if _takes(other) else NotImplemented
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return (other // self, other % self) if _takes(other) else NotImplemented
+
     def __pos__(self) -> Any:
         return self
 

@@ -132,6 +132,8 @@ class Symbolic(Operators):
     def __int__(self) -> int:
         return int(self._value)
 
+    __trunc__ = __int__
+
     def __round__(self, ndigits: int | None = None) -> Any:
         return round(self._value, ndigits)
 

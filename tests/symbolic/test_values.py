@@ -43,7 +43,8 @@ def test_it_is_a_number_to_python() -> None:
     """Conversions, formatting, math functions, sums and signs."""
     x = SymFloat(2.25, name="x")
     assert (float(x), int(x), round(x), round(x, 1)) == (2.25, 2, 2, 2.2)
-    assert (math.sqrt(x), math.floor(x)) == (1.5, 2)
+    assert (math.sqrt(x), math.floor(x), math.ceil(x), math.trunc(-x)) == (1.5, 2, 3, -2)
+    assert [float(part) for part in (*divmod(x, 2), *divmod(5, x))] == [1, 0.25, 2, 0.5]
     assert f"{x:.1f} {x} {x!r}" == "2.2 SymFloat(2.25) SymFloat(2.25)"
     assert (+x) is x
     assert float(-x) == -2.25
