@@ -180,6 +180,11 @@ class Tensor(Operators, Interop, Filling):
 
     def detach_(self) -> Tensor:
         """Forget the history, in place."""
+        if self._view is not None and self.requires_grad:
+            raise RuntimeError(
+                "detach_: this tensor is a view, and what it views would not know of its changes; "
+                "use x.detach()"
+            )
         self._node = self._view = None
         self._requires_grad = False
         return self

@@ -110,6 +110,16 @@ def test_views_share_the_count() -> None:
     assert x.clone()._version == 0
 
 
+def test_a_view_is_not_detached_in_place() -> None:
+    """What it views would not know of changes to it; anything else forgets its history."""
+    x = leaf(1, 2) * 2
+    with pytest.raises(RuntimeError, match=r"detach_: this tensor is a view.*x\.detach\(\)"):
+        x[:1].detach_()
+    assert qgrad.ones(2)[:1].detach_().is_leaf
+    assert x.detach_() is x
+    assert not x.requires_grad
+
+
 def test_in_place_ops_are_recorded() -> None:
     """An in-place op has the gradient of the op, for every elementwise op."""
     for name, args in (
