@@ -167,6 +167,8 @@ def flow(
             g = run_hooks(node.hooks, g, f"{node.op.name}'s result")
         if captures is not None and node in captures:
             captures[node] = g
+            if ends_at(node, wanted):
+                continue  # what made an input is neither read nor freed
         if watch is not None:
             watch.enter(node)
         plan = node.plan
@@ -277,6 +279,11 @@ def is_wanted(target: Any, wanted: set[Any]) -> bool:
     if target.__class__ is list:
         return any(one in wanted for one in target)
     return target in wanted
+
+
+def ends_at(node: Node, wanted: set[Any] | None) -> bool:
+    """Whether no gradient is asked for that flows on from `node`."""
+    return wanted is not None and not any(is_wanted(target, wanted) for target in node.edges)
 
 
 def flat(edges: Iterable[Any]) -> Iterable[Any]:

@@ -361,6 +361,22 @@ def test_an_error_in_a_rule_names_the_op() -> None:
         y.sum().backward()
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_what_made_an_input_is_not_freed(create_graph: bool) -> None:
+    """The way back ends at the input asked for: what made it is neither read nor freed."""
+    x = leaf(1, 2)
+    y = x.exp()
+    z = y * y
+    (g,) = grad(z.sum(), y, retain_graph=False, create_graph=create_graph)
+    np.testing.assert_array_equal(g.detach().numpy(), 2 * y.detach().numpy())
+    y.backward(qgrad.ones(2), inputs=[y])
+    y.sum().backward()  # exp is still there
+    np.testing.assert_array_equal(x.grad.numpy(), y.detach().numpy())
+    assert grad((y * 3).sum(), y)[0].tolist() == [3, 3]  # and no longer asked for
+    with pytest.raises(RuntimeError, match="the graph of exp was freed"):
+        grad((y * 3).sum(), (x, y))
+
+
 def test_only_a_gradient_is_assigned() -> None:
     """`.grad` takes a tensor of the same shape and dtype, or None, and can be deleted."""
     x = qgrad.ones(2, requires_grad=True)
