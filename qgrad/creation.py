@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from qgrad import ops
 from qgrad.autograd.variable import Variable
 from qgrad.device import check_device
 from qgrad.dtypes import to_numpy
 from qgrad.errors import DTypeError
 from qgrad.ops.promotion import default_float
-from qgrad.symbolic import SymInt
 from qgrad.tensor import Tensor
+from qgrad.tensor_filling import has_free_size, spread
 
 __all__ = [
     "arange",
@@ -169,21 +168,12 @@ def _float(dtype: Any) -> np.dtype[Any]:
     return default_float() if dtype is None else to_numpy(dtype)
 
 
-def _has_free_size(shape: tuple[int, ...]) -> bool:
-    return any(isinstance(n, SymInt) for n in shape)
-
-
-def _spread(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
-    """One value in a shape with free sizes, by an op that a trace can record."""
-    return ops.expand(Tensor._make(np.full((1,) * len(shape), value, dtype)), shape)
-
-
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
     check_device(device)
     shape, kind = _shape(size, "zeros"), _float(dtype)
-    if _has_free_size(shape):
-        return _spread(0, shape, kind)
+    if has_free_size(shape):
+        return spread(0, shape, kind)
     return Tensor._make(np.zeros(shape, kind), requires_grad)
 
 
@@ -191,8 +181,8 @@ def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
     """A tensor of ones."""
     check_device(device)
     shape, kind = _shape(size, "ones"), _float(dtype)
-    if _has_free_size(shape):
-        return _spread(1, shape, kind)
+    if has_free_size(shape):
+        return spread(1, shape, kind)
     return Tensor._make(np.ones(shape, kind), requires_grad)
 
 
@@ -213,8 +203,8 @@ def full(
     check_device(device)
     value = _array(fill_value, dtype, copy=False)
     shape = _shape((size,), "full")
-    if _has_free_size(shape):
-        return _spread(value, shape, value.dtype)
+    if has_free_size(shape):
+        return spread(value, shape, value.dtype)
     return Tensor._make(np.full(shape, value, value.dtype), requires_grad)
 
 

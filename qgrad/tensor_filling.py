@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,14 +14,19 @@ from qgrad.autograd.variable import Variable
 from qgrad.dtypes import to_numpy
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.rng import Generator, default_generator
+from qgrad.ops.shape import expand
+from qgrad.symbolic import SymInt
 
-__all__ = ["Filling"]
+__all__ = ["Filling", "has_free_size", "spread"]
 
 
 class Filling(Variable):
     """What fills a Tensor in place, and makes others of its dtype."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+        dtype: Any
 
     def copy_(self, src: Any, non_blocking: bool = False) -> Any:
         """Take over the elements of `src`, broadcast and converted to this dtype."""
@@ -89,11 +94,14 @@ class Filling(Variable):
 
     def new_zeros(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Any:
         """Zeros of this dtype."""
-        return _made(np.zeros(_shape(size), self._kind(dtype)), requires_grad)
+        shape, kind = _shape(size), self._kind(dtype)
+        if has_free_size(shape):
+            return spread(0, shape, kind)
+        return _made(np.zeros(shape, kind), requires_grad)
 
     def new_ones(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Any:
         """Ones of this dtype."""
-        return _made(np.ones(_shape(size), self._kind(dtype)), requires_grad)
+        return self.new_full(_shape(size), 1, dtype, requires_grad)
 
     def new_empty(self, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Any:
         """A tensor of this dtype with whatever the memory held."""
@@ -103,10 +111,23 @@ class Filling(Variable):
         self, size: Sequence[int], fill_value: Any, dtype: Any = None, requires_grad: bool = False
     ) -> Any:
         """One value in this dtype."""
-        return _made(np.full(tuple(size), fill_value, self._kind(dtype)), requires_grad)
+        shape, kind = tuple(size), self._kind(dtype)
+        if has_free_size(shape):
+            return spread(fill_value, shape, kind)
+        return _made(np.full(shape, fill_value, kind), requires_grad)
 
     def _kind(self, dtype: Any) -> np.dtype[Any]:
-        return self._data.dtype if dtype is None else to_numpy(dtype)
+        return to_numpy(self.dtype if dtype is None else dtype)
+
+
+def has_free_size(shape: tuple[int, ...]) -> bool:
+    """Whether a size of the shape is one that a trace leaves free."""
+    return any(isinstance(n, SymInt) for n in shape)
+
+
+def spread(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """One value in a shape with free sizes, by an op that a trace can record."""
+    return expand(make(np.full((1,) * len(shape), value, dtype)), shape)
 
 
 def _made(data: np.ndarray[Any, Any], requires_grad: bool) -> Any:

@@ -34,6 +34,9 @@ FUNCTIONS = {
     "scaled by a fixed size": lambda x: x / math.sqrt(x.shape[-1]),
     "scaled by a free size": lambda x: x / qgrad.sqrt(x.shape[0]),
     "mean by hand": lambda x: x.sum(0) / x.shape[0],
+    "new zeros": lambda x: x - x.new_zeros(x.shape),
+    "new ones": lambda x: x * x.new_ones(x.shape[0], 1, 1, dtype=qgrad.float32),
+    "new full": lambda x: x + x.new_full((x.shape[0], 1, 1), 2.5),
     "halves": lambda x: x[: (x.shape[0] + 1) // 2],
     "both": lambda x: (x / math.sqrt(x.shape[-1])).reshape(x.shape[0] * x.shape[1], -1),
 }
