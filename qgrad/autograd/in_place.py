@@ -27,7 +27,7 @@ _DIRECT = {add: np.add, sub: np.subtract, mul: np.multiply, div: np.true_divide}
 @op()
 def overwrite(input: Value, value: Value, view: Op, args: tuple[Any, ...]) -> Value:
     """A copy of `input` in which the view `view(input, *args)` holds `value`."""
-    y = np.array(input)
+    y = np.array(input, order="C")  # of another layout, a reshape would be a copy
     view.compute((y, *args))[...] = value
     return y
 

@@ -120,6 +120,16 @@ def test_a_view_is_not_detached_in_place() -> None:
     assert not x.requires_grad
 
 
+def test_gradients_of_any_layout_pass_a_change_of_a_view() -> None:
+    """What a view has overwritten gets no gradient, also where the gradient comes transposed."""
+    x = qgrad.ones(2, 3, requires_grad=True)
+    y = x * 1
+    y.view(6)[2:5] = 7.0
+    weights = qgrad.arange(6.0).reshape(3, 2)
+    (y.t() * weights).sum().backward()
+    assert x.grad.tolist() == [[0, 2, 0], [0, 0, 5]]
+
+
 def test_in_place_ops_are_recorded() -> None:
     """An in-place op has the gradient of the op, for every elementwise op."""
     for name, args in (
