@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from qgrad import autograd, nn, ops, optim
+from qgrad import autograd, ops
 from qgrad.autograd import (
     enable_grad,
     inference_mode,
@@ -64,12 +64,6 @@ from qgrad.dtypes import (
     int32 as int,
 )
 from qgrad.kernels import get_num_threads, set_num_threads
-from qgrad.nn.functional import (
-    cosine_similarity,
-    pairwise_distance,
-    pixel_shuffle,
-    pixel_unshuffle,
-)
 from qgrad.ops import (
     abs,
     absolute,
@@ -322,14 +316,26 @@ from qgrad.tensor import Tensor
 from qgrad.version import __version__
 
 if TYPE_CHECKING:
-    from qgrad import graph, linalg, quantization, testing
+    from qgrad import graph, linalg, nn, optim, quantization, testing
+    from qgrad.nn.functional import (
+        cosine_similarity,
+        pairwise_distance,
+        pixel_shuffle,
+        pixel_unshuffle,
+    )
     from qgrad.program import Program
 
 # Loaded when first asked for, so that `import qgrad` stays quick.
 _LAZY = {
     "Program": "qgrad.program",
+    "cosine_similarity": "qgrad.nn.functional",
     "graph": "qgrad",
     "linalg": "qgrad",
+    "nn": "qgrad",
+    "optim": "qgrad",
+    "pairwise_distance": "qgrad.nn.functional",
+    "pixel_shuffle": "qgrad.nn.functional",
+    "pixel_unshuffle": "qgrad.nn.functional",
     "quantization": "qgrad",
     "testing": "qgrad",
 }
