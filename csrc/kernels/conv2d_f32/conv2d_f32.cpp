@@ -41,20 +41,22 @@ ptrdiff_t images_at_once(ptrdiff_t pixels) {
   return std::max<ptrdiff_t>(1, kPixels / std::max<ptrdiff_t>(1, pixels));
 }
 
-// products[m][j] = chain over k of rows[m][k] * column j of the window matrix, for the pixels of
-// `runs`.
+// products[m][j] = chain over k of rows[m][k] * column j of the window matrix, for `columns` pixels
+// from `begin` on, a multiple of every vector's length.
 class WindowProduct {
  public:
   WindowProduct(ptrdiff_t depth, ptrdiff_t most_columns)
       : depth_(depth), variant_(matmul_f32_variants.get()),
         panels_(floats(round_up(most_columns, variant_.lanes) * std::min(depth, kDepthBlockF32))) {}
 
-  ptrdiff_t panel() const { return variant_.panel_columns; }
-
-  void run(const WindowsF32& x, const std::vector<PixelRun>& runs, ptrdiff_t columns,
-           const float* rows, ptrdiff_t count, float* products, ptrdiff_t stride) {
-    const ptrdiff_t rest = columns % panel();
-    const Im2colBlock block{columns, panel(), rest == 0 ? panel() : round_up(rest, variant_.lanes)};
+  void run(const WindowsF32& x, ptrdiff_t begin, ptrdiff_t columns, const float* rows,
+           ptrdiff_t count, float* products, ptrdiff_t stride) {
+    if (windows_in_place(x) && x.spec.out_w(x.planes.w) % variant_.lanes == 0) {
+      return run_in_place(x, begin, columns, rows, count, products, stride);
+    }
+    const ptrdiff_t panel = variant_.panel_columns, rest = columns % panel;
+    const Im2colBlock block{columns, panel, rest == 0 ? panel : round_up(rest, variant_.lanes)};
+    const std::vector<PixelRun> runs = pixel_runs(x, begin, columns, panel);
     const ptrdiff_t step = depth_block_f32(depth_);
     for (ptrdiff_t k = 0; k < depth_; k += step) {
       const ptrdiff_t depth = std::min(step, depth_ - k);
@@ -65,6 +67,23 @@ class WindowProduct {
   }
 
  private:
+  // Every vector of columns lies in one row of one image: nothing is copied.
+  void run_in_place(const WindowsF32& x, ptrdiff_t begin, ptrdiff_t columns, const float* rows,
+                    ptrdiff_t count, float* products, ptrdiff_t stride) const {
+    std::vector<const float*> starts;
+    for (ptrdiff_t j = 0; j < columns; j += variant_.lanes) {
+      starts.push_back(window_start(x, begin + j));
+    }
+    const std::vector<ptrdiff_t> offsets = window_offsets(x, 0, depth_);
+    const ptrdiff_t step = depth_block_f32(depth_);
+    for (ptrdiff_t k = 0; k < depth_; k += step) {
+      const ptrdiff_t depth = std::min(step, depth_ - k);
+      variant_.multiply_right_windows({rows + k, count, depth_},
+                                      {starts.data(), offsets.data() + k, depth, columns}, k > 0,
+                                      products, stride);
+    }
+  }
+
   ptrdiff_t depth_;
   const MatmulF32Variant& variant_;
   AlignedVector<float> panels_;
@@ -95,15 +114,14 @@ void convolve(const ConvSpec& spec, const ImagesF32& x, const float* w, const fl
   const bool direct = bias == nullptr && pixels % kColumnBlockF32 == 0;
   const auto block = [&](ptrdiff_t begin, WindowProduct& product, AlignedVector<float>& products) {
     const ptrdiff_t columns = std::min(kColumnBlockF32, all - begin);
-    const std::vector<PixelRun> runs = pixel_runs(windows, begin, columns, product.panel());
     for_groups(spec, [&](const Group& group) {
       const float* weights = w + group.first_out * depth;
       const WindowsF32 from = of_group(windows, group);
       if (direct) {
         float* to = y + (begin / pixels * spec.out_channels + group.first_out) * pixels;
-        return product.run(from, runs, columns, weights, rows, to + begin % pixels, pixels);
+        return product.run(from, begin, columns, weights, rows, to + begin % pixels, pixels);
       }
-      product.run(from, runs, columns, weights, rows, products.data(), most);
+      product.run(from, begin, columns, weights, rows, products.data(), most);
       for (ptrdiff_t m = 0; m < rows; ++m) {
         const ptrdiff_t o = group.first_out + m;
         store_pixels(products.data() + m * most, begin, columns, pixels, spec.out_channels * pixels,
@@ -162,12 +180,11 @@ void scatter_images(const ConvSpec& spec, const ImagesF32& g, const float* w, co
   const WindowsF32 windows{
       pointwise, {g.data, g.batch, spec.out_channels, 1, pixels, group.first_out, group.outputs}};
   WindowProduct product(group.outputs, columns);
-  const std::vector<PixelRun> runs = pixel_runs(windows, 0, columns, product.panel());
   const ptrdiff_t channels = std::clamp<ptrdiff_t>((1 << 18) / (columns * taps), 1, group.count);
   AlignedVector<float> grads(floats(channels * taps * columns));
   for (ptrdiff_t c = 0; c < group.count; c += channels) {
     const ptrdiff_t some = std::min(channels, group.count - c);
-    product.run(windows, runs, columns, wt.data() + c * taps * group.outputs, some * taps,
+    product.run(windows, 0, columns, wt.data() + c * taps * group.outputs, some * taps,
                 grads.data(), columns);
     for (ptrdiff_t i = 0; i < some * g.batch; ++i) {
       const ptrdiff_t channel = i / g.batch, image = i % g.batch;
@@ -181,6 +198,9 @@ void scatter_images(const ConvSpec& spec, const ImagesF32& g, const float* w, co
   }
 }
 
+// Rows of pixels that are worth the start of a run, and how many pixels make a block of them.
+constexpr ptrdiff_t kShortestRun = 6, kRunBlock = 256;
+
 // products[k][o] += windows times gradients of some images, for some channels of a group; k counts
 // weights of an output.
 void add_weight_products(const WindowsF32& x, const float* g, ptrdiff_t out_channels,
@@ -188,15 +208,22 @@ void add_weight_products(const WindowsF32& x, const float* g, ptrdiff_t out_chan
   const MatmulF32Variant& variant = matmul_f32_variants.get();
   const ptrdiff_t rows = group.count * x.spec.taps();
   const ptrdiff_t pixels = x.spec.out_h(x.planes.h) * x.spec.out_w(x.planes.w);
-  const ptrdiff_t all = x.planes.batch * pixels;
-  // Whole rows of pixels in most images; the windows of a block stay in the second-level cache.
-  const ptrdiff_t block = std::clamp<ptrdiff_t>((1 << 18) / rows / 64 * 64, 64, kDepthBlockF32);
-  AlignedVector<float> windows(floats(rows * std::min(block, all)));
+  const ptrdiff_t all = x.planes.batch * pixels, ow = x.spec.out_w(x.planes.w);
+  const bool in_place = windows_in_place(x) && ow >= kShortestRun;
+  // Whole rows of pixels if they are read in place, and in most images if not; the windows of a
+  // block stay in the second-level cache.
+  const ptrdiff_t block =
+      in_place ? std::max<ptrdiff_t>(1, kRunBlock / ow) * ow
+               : std::clamp<ptrdiff_t>((1 << 18) / rows / 64 * 64, 64, kDepthBlockF32);
+  AlignedVector<float> windows(floats(in_place ? 0 : rows * std::min(block, all)));
+  const std::vector<ptrdiff_t> offsets = window_offsets(x, 0, rows);
   AlignedVector<float> panels(floats(round_up(group.outputs, variant.lanes) * block));
   for (ptrdiff_t begin = 0; begin < all; begin += block) {
     const ptrdiff_t count = std::min(block, all - begin);
-    im2col_panels(x, pixel_runs(x, begin, count, count), {count, count, count}, 0, rows,
-                  windows.data());
+    if (!in_place) {
+      im2col_panels(x, pixel_runs(x, begin, count, count), {count, count, count}, 0, rows,
+                    windows.data());
+    }
     for (ptrdiff_t first = 0; first < group.outputs; first += variant.panel_columns) {
       const ptrdiff_t used = std::min(variant.panel_columns, group.outputs - first);
       const ptrdiff_t width = round_up(used, variant.lanes);
@@ -209,8 +236,16 @@ void add_weight_products(const WindowsF32& x, const float* g, ptrdiff_t out_chan
         k += length;
       }
     }
-    variant.multiply({windows.data(), rows, count}, {panels.data(), count, group.outputs}, true,
-                     nullptr, products, group.outputs);
+    const PanelsF32 grads{panels.data(), count, group.outputs};
+    if (in_place) {
+      std::vector<const float*> starts;
+      for (ptrdiff_t p = begin; p < begin + count; p += ow) starts.push_back(window_start(x, p));
+      variant.multiply_left_windows({starts.data(), offsets.data(), ow, rows}, grads, products,
+                                    group.outputs);
+    } else {
+      variant.multiply({windows.data(), rows, count}, grads, true, nullptr, products,
+                       group.outputs);
+    }
   }
 }
 

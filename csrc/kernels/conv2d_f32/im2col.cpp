@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "parallel.h"
+
 namespace qg {
 namespace {
 
@@ -70,21 +72,24 @@ WindowsF32 padded_windows(const ConvSpec& spec, const PlanesF32& x, AlignedVecto
   const ptrdiff_t stride = spec.stride_w;
   if (stride > 1) windows.part = (w + stride - 1) / stride;
   const ptrdiff_t row = windows.row();
-  memory.assign(static_cast<size_t>(x.batch * x.channels * h * row), 0.0f);
-  for (ptrdiff_t plane = 0; plane < x.batch * x.channels; ++plane) {
-    const float* from = x.data + plane * x.h * x.w;
-    float* to = memory.data() + (plane * h + spec.pad_top) * row;
-    for (ptrdiff_t y = 0; y < x.h; ++y, from += x.w, to += row) {
-      if (stride == 1) {
-        copy_few(from, x.w, to + spec.pad_left);
-        continue;
-      }
-      for (ptrdiff_t first = 0; first < std::min(stride, x.w); ++first) {
-        float* part = to + windows.column(first + spec.pad_left);
-        for (ptrdiff_t i = first; i < x.w; i += stride) *part++ = from[i];
+  memory.resize(static_cast<size_t>(x.batch * x.channels * h * row));
+  const auto copy_row = [&](const float* from, float* to) {
+    if (stride == 1) return copy_few(from, x.w, to + spec.pad_left);
+    for (ptrdiff_t first = 0; first < std::min(stride, x.w); ++first) {
+      float* part = to + windows.column(first + spec.pad_left);
+      for (ptrdiff_t i = first; i < x.w; i += stride) *part++ = from[i];
+    }
+  };
+  const ptrdiff_t grain = std::max<ptrdiff_t>(1, kMovedElements / std::max<ptrdiff_t>(1, h * row));
+  parallel_for(x.batch * x.channels, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
+    for (ptrdiff_t plane = begin; plane < end; ++plane) {
+      float* const to = memory.data() + plane * h * row;
+      std::fill(to, to + h * row, 0.0f);
+      for (ptrdiff_t y = 0; y < x.h; ++y) {
+        copy_row(x.data + (plane * x.h + y) * x.w, to + (spec.pad_top + y) * row);
       }
     }
-  }
+  });
   windows.planes.data = memory.data();
   return windows;
 }
@@ -142,11 +147,7 @@ void im2col_panels(const WindowsF32& x, const std::vector<PixelRun>& runs, const
   const PlanesF32& planes = x.planes;
   const ptrdiff_t row_size = x.row(), plane = planes.h * row_size, stride = x.spec.stride_w;
   const std::vector<Tap> taps = taps_of(x.spec, k_begin, depth);
-  std::vector<ptrdiff_t> offsets;
-  offsets.reserve(taps.size());
-  for (const Tap& tap : taps) {
-    offsets.push_back(tap.channel * plane + tap.y * row_size + x.column(tap.x));
-  }
+  const std::vector<ptrdiff_t> offsets = window_offsets(x, k_begin, depth);
   for (const PixelRun& run : runs) {
     const ptrdiff_t first = run.column / block.panel * block.panel;
     const ptrdiff_t width = first + block.panel <= block.columns ? block.panel : block.last_width;
@@ -178,6 +179,26 @@ void im2col_panels(const WindowsF32& x, const std::vector<PixelRun>& runs, const
       std::fill(to + k * width + run.count, to + k * width + width - inside, 0.0f);
     }
   }
+}
+
+bool windows_in_place(const WindowsF32& x) {
+  return !padded(x.spec) && (x.spec.stride_w == 1 || x.part != 0);
+}
+
+std::vector<ptrdiff_t> window_offsets(const WindowsF32& x, ptrdiff_t k_begin, ptrdiff_t depth) {
+  std::vector<ptrdiff_t> offsets;
+  offsets.reserve(static_cast<size_t>(depth));
+  for (const Tap& tap : taps_of(x.spec, k_begin, depth)) {
+    offsets.push_back((tap.channel * x.planes.h + tap.y) * x.row() + x.column(tap.x));
+  }
+  return offsets;
+}
+
+const float* window_start(const WindowsF32& x, ptrdiff_t pixel) {
+  const ptrdiff_t ow = x.spec.out_w(x.planes.w), oh = x.spec.out_h(x.planes.h);
+  const ptrdiff_t plane = pixel / (oh * ow) * x.planes.channels + x.planes.first;
+  const ptrdiff_t top = pixel / ow % oh * x.spec.stride_h;
+  return x.planes.data + (plane * x.planes.h + top) * x.row() + pixel % ow;
 }
 
 }  // namespace qg

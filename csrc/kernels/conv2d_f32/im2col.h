@@ -17,9 +17,9 @@ struct PlanesF32 {
   ptrdiff_t first, count;
 };
 
-// What im2col reads: images and how windows lie in them. If `part` is not 0, the columns of a row are
-// parted by the stride, column x at (x % stride_w) * part + x / stride_w, so that what one tap reads
-// for neighbouring outputs lies side by side.
+// What im2col reads: images and how windows lie in them. If `part` is not 0, the columns of a row
+// are parted by the stride, column x at (x % stride_w) * part + x / stride_w, so that what one tap
+// reads for neighbouring outputs lies side by side.
 struct WindowsF32 {
   ConvSpec spec;
   PlanesF32 planes;
@@ -57,5 +57,16 @@ struct Im2colBlock {
 };
 void im2col_panels(const WindowsF32& x, const std::vector<PixelRun>& runs, const Im2colBlock& block,
                    ptrdiff_t k_begin, ptrdiff_t depth, float* out);
+
+// Whether the pixels that one tap reads for neighbouring outputs always lie side by side, so that
+// the matrix can be read where it is: row k of the window at output pixel p is
+// window_start(x, p) + window_offsets(x, ...)[k].
+bool windows_in_place(const WindowsF32& x);
+
+// For rows [k_begin, k_begin + depth).
+std::vector<ptrdiff_t> window_offsets(const WindowsF32& x, ptrdiff_t k_begin, ptrdiff_t depth);
+
+// Output pixel `pixel`, counted over the whole batch.
+const float* window_start(const WindowsF32& x, ptrdiff_t pixel);
 
 }  // namespace qg

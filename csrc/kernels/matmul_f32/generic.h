@@ -1,10 +1,19 @@
 // matmul_f32 in the vocabulary of one instruction set; included inside its namespace. The ISA file
 // gives kFloatRows and kFloatVectors (the register tile), multiply_add() and pin().
 
+// Where a tile's operands lie: packed (rows of the left one by stride, a panel of the right one),
+// or one of them as windows of images.
+enum class Operands { packed, right_windows, left_windows };
+
 struct FloatTile {
   const float* x;
   ptrdiff_t x_stride;
   const float* panel;
+  // Windows on the right: vector v of row k is starts[v] + offsets[k].
+  // On the left: row m is a chain of runs of `run` elements, run r at starts[r] + offsets[m].
+  const float* const* starts;
+  const ptrdiff_t* offsets;
+  ptrdiff_t run;
   ptrdiff_t depth;
   ptrdiff_t columns;  // of NV * kLanes, how many to store
   bool continued;
@@ -19,8 +28,32 @@ QG_INLINE ptrdiff_t lanes_left(ptrdiff_t columns, ptrdiff_t first) {
   return left < 0 ? 0 : left < kLanes ? left : kLanes;
 }
 
-// MR rows by NV vectors of columns; the chain runs through registers.
+// One row of the right operand times one column of the left one.
 template <int MR, int NV>
+QG_INLINE void multiply_outer(F32 (&acc)[MR][NV], const float* const (&x)[MR], ptrdiff_t k,
+                              const F32 (&w)[NV]) {
+  QG_UNROLL
+  for (int m = 0; m < MR; ++m) {
+    const F32 a = splat(x[m][k]);
+    QG_UNROLL
+    for (int v = 0; v < NV; ++v) multiply_add(acc[m][v], a, w[v]);
+  }
+}
+
+// The whole depth of a tile with the left operand's rows at x and a panel.
+template <int MR, int NV>
+QG_INLINE void multiply_panel(F32 (&acc)[MR][NV], const float* const (&x)[MR], const float* panel,
+                              ptrdiff_t depth) {
+  for (ptrdiff_t k = 0; k < depth; ++k, panel += NV * kLanes) {
+    F32 w[NV];
+    QG_UNROLL
+    for (int v = 0; v < NV; ++v) w[v] = load(panel + v * kLanes);
+    multiply_outer<MR, NV>(acc, x, k, w);
+  }
+}
+
+// MR rows by NV vectors of columns; the chain runs through registers.
+template <int MR, int NV, Operands kOperands>
 void float_tile(const FloatTile& t) {
   F32 acc[MR][NV];
   QG_UNROLL
@@ -33,18 +66,28 @@ void float_tile(const FloatTile& t) {
     }
   }
   const float* x[MR];
-  QG_UNROLL
-  for (int m = 0; m < MR; ++m) x[m] = t.x + m * t.x_stride;
-  const float* panel = t.panel;
-  for (ptrdiff_t k = 0; k < t.depth; ++k, panel += NV * kLanes) {
-    F32 w[NV];
-    QG_UNROLL
-    for (int v = 0; v < NV; ++v) w[v] = load(panel + v * kLanes);
-    QG_UNROLL
-    for (int m = 0; m < MR; ++m) {
-      const F32 a = splat(x[m][k]);
+  if (kOperands == Operands::left_windows) {
+    const ptrdiff_t step = t.run * NV * kLanes;
+    for (ptrdiff_t r = 0; r * t.run < t.depth; ++r) {
       QG_UNROLL
-      for (int v = 0; v < NV; ++v) multiply_add(acc[m][v], a, w[v]);
+      for (int m = 0; m < MR; ++m) x[m] = t.starts[r] + t.offsets[m];
+      multiply_panel<MR, NV>(acc, x, t.panel + r * step, t.run);
+    }
+  } else {
+    QG_UNROLL
+    for (int m = 0; m < MR; ++m) x[m] = t.x + m * t.x_stride;
+    if (kOperands == Operands::packed) {
+      multiply_panel<MR, NV>(acc, x, t.panel, t.depth);
+    } else {
+      const float* starts[NV];
+      QG_UNROLL
+      for (int v = 0; v < NV; ++v) starts[v] = t.starts[v];
+      for (ptrdiff_t k = 0; k < t.depth; ++k) {
+        F32 w[NV];
+        QG_UNROLL
+        for (int v = 0; v < NV; ++v) w[v] = load(starts[v] + t.offsets[k]);
+        multiply_outer<MR, NV>(acc, x, k, w);
+      }
     }
   }
   QG_UNROLL
@@ -61,45 +104,79 @@ void float_tile(const FloatTile& t) {
 
 using FloatTileFunction = void (*)(const FloatTile&);
 
-template <int MR, class Vectors>
+template <Operands kOperands, int MR, class Vectors>
 struct FloatTileRow;
-template <int MR, int... V>
-struct FloatTileRow<MR, std::integer_sequence<int, V...>> {
-  static constexpr FloatTileFunction tiles[] = {float_tile<MR, V + 1>...};
+template <Operands kOperands, int MR, int... V>
+struct FloatTileRow<kOperands, MR, std::integer_sequence<int, V...>> {
+  static constexpr FloatTileFunction tiles[] = {float_tile<MR, V + 1, kOperands>...};
 };
 
-template <class Rows>
+template <Operands kOperands, class Rows>
 struct FloatTiles;
-template <int... R>
-struct FloatTiles<std::integer_sequence<int, R...>> {
+template <Operands kOperands, int... R>
+struct FloatTiles<kOperands, std::integer_sequence<int, R...>> {
   using Vectors = std::make_integer_sequence<int, kFloatVectors>;
-  static constexpr const FloatTileFunction* rows[] = {FloatTileRow<R + 1, Vectors>::tiles...};
+  static constexpr const FloatTileFunction* rows[] = {
+      FloatTileRow<kOperands, R + 1, Vectors>::tiles...};
 };
 
-// Rows are split into tiles of nearly equal height: 8 rows are 4 + 4, not 6 + 2.
-void multiply_f32(const RowsF32& x, const PanelsF32& w, bool continued, const float* bias, float* y,
-                  ptrdiff_t y_stride) {
-  using Tiles = FloatTiles<std::make_integer_sequence<int, kFloatRows>>;
+// Rows are split into tiles of nearly equal height: 8 rows are 4 + 4, not 6 + 2. `at(t, first,
+// row)` tells a tile where its operands lie.
+template <Operands kOperands, class At>
+QG_INLINE void for_tiles(FloatTile t, ptrdiff_t rows, ptrdiff_t all_columns, float* y,
+                         const At& at) {
+  using Tiles = FloatTiles<kOperands, std::make_integer_sequence<int, kFloatRows>>;
   constexpr ptrdiff_t kPanel = kFloatVectors * kLanes;
-  const ptrdiff_t tiles = (x.count + kFloatRows - 1) / kFloatRows;
-  for (ptrdiff_t first = 0; first < w.columns; first += kPanel) {
-    const ptrdiff_t columns = w.columns - first < kPanel ? w.columns - first : kPanel;
-    const ptrdiff_t vectors = (columns + kLanes - 1) / kLanes;
-    const float* panel = w.data + first * w.depth;
+  const ptrdiff_t tiles = (rows + kFloatRows - 1) / kFloatRows;
+  for (ptrdiff_t first = 0; first < all_columns; first += kPanel) {
+    t.columns = all_columns - first < kPanel ? all_columns - first : kPanel;
+    const ptrdiff_t vectors = (t.columns + kLanes - 1) / kLanes;
     for (ptrdiff_t tile = 0; tile < tiles; ++tile) {
-      const ptrdiff_t row = x.count * tile / tiles, end = x.count * (tile + 1) / tiles;
-      const FloatTile t{x.data + row * x.row_stride,
-                        x.row_stride,
-                        panel,
-                        w.depth,
-                        columns,
-                        continued,
-                        bias == nullptr ? nullptr : bias + first,
-                        y + row * y_stride + first,
-                        y_stride};
+      const ptrdiff_t row = rows * tile / tiles, end = rows * (tile + 1) / tiles;
+      t.y = y + row * t.y_stride + first;
+      at(t, first, row);
       Tiles::rows[end - row - 1][vectors - 1](t);
     }
   }
+}
+
+void multiply_f32(const RowsF32& x, const PanelsF32& w, bool continued, const float* bias, float* y,
+                  ptrdiff_t y_stride) {
+  FloatTile t = {};
+  t.x_stride = x.row_stride, t.y_stride = y_stride;
+  t.depth = w.depth, t.continued = continued;
+  for_tiles<Operands::packed>(t, x.count, w.columns, y,
+                              [&](FloatTile& tile, ptrdiff_t first, ptrdiff_t row) {
+                                tile.x = x.data + row * x.row_stride;
+                                tile.panel = w.data + first * w.depth;
+                                tile.bias = bias == nullptr ? nullptr : bias + first;
+                              });
+}
+
+void multiply_right_windows(const RowsF32& x, const RightWindowsF32& w, bool continued, float* y,
+                            ptrdiff_t y_stride) {
+  FloatTile t = {};
+  t.x_stride = x.row_stride, t.y_stride = y_stride;
+  t.depth = w.depth, t.continued = continued;
+  t.offsets = w.offsets;
+  for_tiles<Operands::right_windows>(t, x.count, w.columns, y,
+                                     [&](FloatTile& tile, ptrdiff_t first, ptrdiff_t row) {
+                                       tile.x = x.data + row * x.row_stride;
+                                       tile.starts = w.starts + first / kLanes;
+                                     });
+}
+
+void multiply_left_windows(const LeftWindowsF32& x, const PanelsF32& w, float* y,
+                           ptrdiff_t y_stride) {
+  FloatTile t = {};
+  t.y_stride = y_stride;
+  t.depth = w.depth, t.continued = true;
+  t.starts = x.starts, t.run = x.run;
+  for_tiles<Operands::left_windows>(t, x.count, w.columns, y,
+                                    [&](FloatTile& tile, ptrdiff_t first, ptrdiff_t row) {
+                                      tile.offsets = x.offsets + row;
+                                      tile.panel = w.data + first * w.depth;
+                                    });
 }
 
 void pack_transposed_f32(const float* data, ptrdiff_t stride, ptrdiff_t columns, ptrdiff_t width,
@@ -122,5 +199,6 @@ void pack_transposed_f32(const float* data, ptrdiff_t stride, ptrdiff_t columns,
   }
 }
 
-constexpr MatmulF32Variant kVariant = {kFloatVectors * kLanes, kLanes, multiply_f32,
-                                       pack_transposed_f32};
+constexpr MatmulF32Variant kVariant = {kFloatVectors * kLanes, kLanes,
+                                       multiply_f32,           multiply_right_windows,
+                                       multiply_left_windows,  pack_transposed_f32};

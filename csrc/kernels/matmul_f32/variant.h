@@ -24,6 +24,24 @@ struct PanelsF32 {
   ptrdiff_t columns;  // without filling
 };
 
+// `depth` rows of a right operand whose columns are windows of images: row k of vector v (of
+// `lanes` columns) is starts[v] + offsets[k]. columns is a multiple of lanes.
+struct RightWindowsF32 {
+  const float* const* starts;
+  const ptrdiff_t* offsets;
+  ptrdiff_t depth;
+  ptrdiff_t columns;
+};
+
+// `count` rows of a left operand, each a chain of runs of `run` neighbouring elements: run r of row
+// m is starts[r] + offsets[m].
+struct LeftWindowsF32 {
+  const float* const* starts;
+  const ptrdiff_t* offsets;
+  ptrdiff_t run;
+  ptrdiff_t count;
+};
+
 struct MatmulF32Variant {
   ptrdiff_t panel_columns;
   ptrdiff_t lanes;
@@ -31,6 +49,11 @@ struct MatmulF32Variant {
   // bias[n] is added last, if there is one.
   void (*multiply)(const RowsF32& x, const PanelsF32& w, bool continued, const float* bias,
                    float* y, ptrdiff_t y_stride);
+  void (*multiply_right_windows)(const RowsF32& x, const RightWindowsF32& w, bool continued,
+                                 float* y, ptrdiff_t y_stride);
+  // Adds to y; w.depth is a multiple of x.run.
+  void (*multiply_left_windows)(const LeftWindowsF32& x, const PanelsF32& w, float* y,
+                                ptrdiff_t y_stride);
   // One panel of `width` columns (the last ones filled with zeros), rows `step` apart:
   // panel[k * step + n] = w[n][k], for n < columns, w[n] = data + n * stride, k in [0, depth).
   void (*pack_transposed)(const float* data, ptrdiff_t stride, ptrdiff_t columns, ptrdiff_t width,
