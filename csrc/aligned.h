@@ -21,6 +21,12 @@ struct AlignedAllocator {
     if (n > static_cast<size_t>(-1) / 2 / sizeof(T)) throw std::bad_alloc();
     return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(kAlignment)));
   }
+  // Elements made without a value are left as the memory was: what is resized is written next.
+  template <class U>
+  void construct(U* p) {
+    ::new (static_cast<void*>(p)) U;
+  }
+
   void deallocate(T* p, size_t) { ::operator delete(p, std::align_val_t(kAlignment)); }
 
   bool operator==(const AlignedAllocator&) const { return true; }

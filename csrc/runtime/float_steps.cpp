@@ -110,7 +110,7 @@ void conv(Executor& executor, ptrdiff_t x, ptrdiff_t y, const Sizes4& shape, con
   const float* weights = w.data();
   executor.add_step([=, b = copied(bias, outputs)](Addresses at, uint8_t*) {
     conv2d_f32(spec, {floats(at[x]), shape[0], shape[2], shape[3]}, weights, or_null(b),
-               floats(at[y]));
+               contiguous(spec, floats(at[y]), shape[2], shape[3]));
     return true;
   });
 }

@@ -105,16 +105,31 @@ def conv2d_f32(
     pads: tuple[int, int, int, int] = (0, 0, 0, 0),
     dilation: tuple[int, int] = (1, 1),
     groups: int = 1,
+    out: F32 | None = None,
 ) -> F32:
-    """Convolution of x[B, C, H, W] with w[O, C/groups, KH, KW]; pads = top, bottom, left, right."""
+    """Convolution of x[B, C, H, W] with w[O, C/groups, KH, KW]; pads = top, bottom, left, right.
+
+    The result goes into `out`, if given: an array of its shape with any strides.
+    """
     x = checked_array("conv2d", "x", x, _FLOAT32, 4)
     w = checked_array("conv2d", "weight", w, _FLOAT32, 4)
     how = reference.Windows(stride, pads, dilation, groups)
     _check_conv("conv2d", x.shape[1], x.shape[2:], w.shape, how, x=x, weight=w)
     bias = _checked_bias("conv2d", bias, w.shape[0])
-    return (core or reference).conv2d_f32(
-        x, w, bias, stride=stride, pads=pads, dilation=dilation, groups=groups
-    )
+    if out is None:
+        return (core or reference).conv2d_f32(
+            x, w, bias, stride=stride, pads=pads, dilation=dilation, groups=groups
+        )
+    shape = (len(x), w.shape[0], *reference.conv_size(x.shape[2:], w.shape[2:], how))
+    if _strided("conv2d", "out", out) is not out or out.shape != shape:
+        fail("conv2d", f"out must have the result's shape {list(shape)}", x=x, weight=w, out=out)
+    if core is not None:
+        core.conv2d_f32(x, w, bias, stride, pads, dilation, groups, out)
+    else:
+        out[...] = reference.conv2d_f32(
+            x, w, bias, stride=stride, pads=pads, dilation=dilation, groups=groups
+        )
+    return out
 
 
 def conv2d_dinput_f32(

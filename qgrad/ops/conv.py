@@ -263,18 +263,21 @@ def _dinput_f32(grad: Any, weight: Any, size: tuple[int, ...], geometry: _Geomet
 def _dinput_by_phase(grad: Any, weight: Any, size: tuple[int, ...], geometry: _Geometry) -> Any:
     """Every stride-th pixel sees every stride-th tap: a convolution of stride 1 for each phase."""
     (kh, kw), (sh, sw), (top, _, left, _), _, groups = geometry
-    dx = np.zeros((len(grad), weight.shape[1] * groups, *size), np.float32)
+    # Every pixel is written, unless some phases have no tap.
+    new = np.empty if kh >= sh and kw >= sw else np.zeros
+    dx = new((len(grad), weight.shape[1] * groups, *size), np.float32)
     rows = _phases(size[0], kh, sh, top, grad.shape[2])
     for i, (y, above, below, cut_rows) in enumerate(rows):
         columns = _phases(size[1], kw, sw, left, grad.shape[3])
         for j, (x, before, after, cut_columns) in enumerate(columns):
             taps = weight[:, :, y::sh, x::sw]
             if taps.size:
-                dx[:, :, i::sh, j::sw] = kernels.conv2d_f32(
+                kernels.conv2d_f32(
                     grad[:, :, cut_rows, cut_columns],
                     _transposed_weight(taps, groups),
                     pads=(above, below, before, after),
                     groups=groups,
+                    out=dx[:, :, i::sh, j::sw],
                 )
     return dx
 

@@ -156,3 +156,18 @@ def test_no_products_and_a_negative_zero(isa: str) -> None:
     """An empty sum is +0, and +0 plus a bias of -0 is +0."""
     empty, bias = np.zeros((2, 0), np.float32), np.array([-0.0, 1e-45], np.float32)
     check("linear_f32", Case((empty, empty, bias), {}))
+
+
+@pytest.mark.parametrize("size", [5, 8, 16, 17])
+def test_convolutions_into_parts_of_arrays(isa: str, size: int) -> None:
+    """`out` may have any strides; nothing beside its elements is written."""
+    x = RNG.normal(size=(3, 4, size, size)).astype(np.float32)
+    w = RNG.normal(size=(6, 4, 3, 3)).astype(np.float32)
+    for bias in (None, w[:, 0, 0, 0].copy()):
+        expected = kernels.conv2d_f32(x, w, bias, pads=(1, 1, 1, 1))
+        whole = np.full((3, 12, 2 * size + 1, 3 * size), np.float32(7))
+        part = whole[:, ::2, 1::2, 2::3]
+        assert kernels.conv2d_f32(x, w, bias, pads=(1, 1, 1, 1), out=part) is part
+        np.testing.assert_array_equal(part.copy(), expected)
+        part[...] = 7
+        assert (whole == 7).all()

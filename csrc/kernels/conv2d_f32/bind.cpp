@@ -51,19 +51,35 @@ Four shape4(const Array<float>& x, const char* rule) {
   return {x.shape(0), x.shape(1), x.shape(2), x.shape(3)};
 }
 
-Array<float> conv2d(const Array<float>& x, const Array<float>& w,
-                    const std::optional<Array<float>>& bias, const Pair& stride, const Four& pads,
-                    const Pair& dilation, ptrdiff_t groups) {
+using Strided = py::array_t<float, 0>;
+
+// `out`, or a new array; its shape is checked.
+OutputF32 output(Strided& out, const Four& shape) {
+  require(out.ndim() == 4, "out[B][O][OH][OW]");
+  ptrdiff_t steps[4];
+  for (ptrdiff_t i = 0; i < 4; ++i) {
+    const auto bytes = static_cast<ptrdiff_t>(sizeof(float));
+    require(out.shape(i) == shape[static_cast<size_t>(i)] && out.strides(i) % bytes == 0,
+            "out of the result's shape, strides of whole elements");
+    steps[i] = out.strides(i) / bytes;
+  }
+  require(reinterpret_cast<uintptr_t>(out.data()) % alignof(float) == 0, "aligned arrays");
+  return {out.mutable_data(), shape[2], shape[3], steps[0], steps[1], steps[2], steps[3]};
+}
+
+Strided conv2d(const Array<float>& x, const Array<float>& w,
+               const std::optional<Array<float>>& bias, const Pair& stride, const Four& pads,
+               const Pair& dilation, ptrdiff_t groups, const std::optional<Strided>& out) {
   const Four from = shape4(x, "x[B][C][H][W]");
   const ConvSpec spec =
       conv_spec(from[1], shape4(w, "w[O][C/groups][KH][KW]"), {stride, pads, dilation, groups});
   require(spec.fits(from[2], from[3]), "a kernel inside the padded image");
   const float* b = bias ? per_channel(*bias, spec.out_channels) : nullptr;
-  Array<float> result =
-      new_array<float>({from[0], spec.out_channels, spec.out_h(from[2]), spec.out_w(from[3])});
+  const Four shape{from[0], spec.out_channels, spec.out_h(from[2]), spec.out_w(from[3])};
+  Strided result = out ? *out : Strided(new_array<float>({shape.begin(), shape.end()}));
   const ImagesF32 images{x.data(), from[0], from[2], from[3]};
   const float* weights = w.data();
-  float* y = result.mutable_data();
+  const OutputF32 y = output(result, shape);
   const py::gil_scoped_release unlocked;
   const FloatEnvironment defaults;
   conv2d_f32(spec, images, weights, b, y);
@@ -115,7 +131,7 @@ Array<float> conv2d_dweight(const Array<float>& g, const Array<float>& x, const 
 void bind_conv2d_f32(py::module_& m) {
   m.def("conv2d_f32", &conv2d, py::arg("x").noconvert(), py::arg("w").noconvert(),
         py::arg("bias").noconvert().none(true), py::arg("stride"), py::arg("pads"),
-        py::arg("dilation"), py::arg("groups"));
+        py::arg("dilation"), py::arg("groups"), py::arg("out").noconvert().none(true) = py::none());
   m.def("conv2d_dinput_f32", &conv2d_dinput, py::arg("g").noconvert(), py::arg("w").noconvert(),
         py::arg("size"), py::arg("stride"), py::arg("pads"), py::arg("dilation"),
         py::arg("groups"));

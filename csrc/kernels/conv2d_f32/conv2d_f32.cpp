@@ -90,42 +90,51 @@ class WindowProduct {
 };
 
 // Columns [begin, begin + count) of one channel's row of products, to the images of y.
-void store_pixels(const float* row, ptrdiff_t begin, ptrdiff_t count, ptrdiff_t pixels,
-                  ptrdiff_t image_step, const float* bias, float* y) {
+void store_pixels(const float* row, ptrdiff_t begin, ptrdiff_t count, const OutputF32& y,
+                  const float* bias, float* channel) {
   for (ptrdiff_t column = 0; column < count;) {
-    const ptrdiff_t image = (begin + column) / pixels, pixel = (begin + column) % pixels;
-    const ptrdiff_t length = std::min(pixels - pixel, count - column);
+    const ptrdiff_t pixel = begin + column, x = pixel % y.w;
+    const ptrdiff_t length = std::min(y.w - x, count - column);
     const float* from = row + column;
-    float* to = y + image * image_step + pixel;
-    for (ptrdiff_t i = 0; i < length; ++i) to[i] = bias == nullptr ? from[i] : from[i] + *bias;
+    float* to = channel + pixel / (y.h * y.w) * y.image_step + pixel / y.w % y.h * y.row_step +
+                x * y.column_step;
+    if (y.column_step != 1) {
+      for (ptrdiff_t i = 0; i < length; ++i) {
+        to[i * y.column_step] = bias == nullptr ? from[i] : from[i] + *bias;
+      }
+    } else {
+      for (ptrdiff_t i = 0; i < length; ++i) to[i] = bias == nullptr ? from[i] : from[i] + *bias;
+    }
     column += length;
   }
 }
 
 void convolve(const ConvSpec& spec, const ImagesF32& x, const float* w, const float* bias,
-              float* y) {
+              const OutputF32& y) {
   AlignedVector<float> memory;
   const PlanesF32 planes{x.data, x.batch, spec.in_channels, x.h, x.w, 0, spec.in_channels};
   const WindowsF32 windows = padded_windows(spec, planes, memory);
-  const ptrdiff_t pixels = spec.out_h(x.h) * spec.out_w(x.w), all = x.batch * pixels;
+  const ptrdiff_t pixels = y.h * y.w, all = x.batch * pixels;
   const ptrdiff_t depth = spec.in_channels / spec.groups * spec.taps();
   const ptrdiff_t most = std::min(kColumnBlockF32, all), rows = spec.out_channels / spec.groups;
   // Blocks that end where images do need no detour to y.
-  const bool direct = bias == nullptr && pixels % kColumnBlockF32 == 0;
+  const bool direct =
+      bias == nullptr && pixels % kColumnBlockF32 == 0 && y.column_step == 1 && y.row_step == y.w;
   const auto block = [&](ptrdiff_t begin, WindowProduct& product, AlignedVector<float>& products) {
     const ptrdiff_t columns = std::min(kColumnBlockF32, all - begin);
     for_groups(spec, [&](const Group& group) {
       const float* weights = w + group.first_out * depth;
       const WindowsF32 from = of_group(windows, group);
       if (direct) {
-        float* to = y + (begin / pixels * spec.out_channels + group.first_out) * pixels;
-        return product.run(from, begin, columns, weights, rows, to + begin % pixels, pixels);
+        float* to = y.data + begin / pixels * y.image_step + group.first_out * y.channel_step;
+        return product.run(from, begin, columns, weights, rows, to + begin % pixels,
+                           y.channel_step);
       }
       product.run(from, begin, columns, weights, rows, products.data(), most);
       for (ptrdiff_t m = 0; m < rows; ++m) {
         const ptrdiff_t o = group.first_out + m;
-        store_pixels(products.data() + m * most, begin, columns, pixels, spec.out_channels * pixels,
-                     bias == nullptr ? nullptr : bias + o, y + o * pixels);
+        store_pixels(products.data() + m * most, begin, columns, y,
+                     bias == nullptr ? nullptr : bias + o, y.data + o * y.channel_step);
       }
     });
   };
@@ -252,12 +261,13 @@ void add_weight_products(const WindowsF32& x, const float* g, ptrdiff_t out_chan
 }  // namespace
 
 void conv2d_f32(const ConvSpec& spec, const ImagesF32& x, const float* w, const float* bias,
-                float* y) {
-  const ptrdiff_t pixels = spec.out_h(x.h) * spec.out_w(x.w), images = images_at_once(pixels);
+                const OutputF32& y) {
+  const ptrdiff_t images = images_at_once(y.h * y.w);
   for (ptrdiff_t b = 0; b < x.batch; b += images) {
     const float* from = x.data + b * spec.in_channels * x.h * x.w;
-    convolve(spec, {from, std::min(images, x.batch - b), x.h, x.w}, w, bias,
-             y + b * spec.out_channels * pixels);
+    OutputF32 to = y;
+    to.data += b * y.image_step;
+    convolve(spec, {from, std::min(images, x.batch - b), x.h, x.w}, w, bias, to);
   }
 }
 

@@ -15,10 +15,24 @@ struct ImagesF32 {
   ptrdiff_t batch, h, w;
 };
 
+// Where the result goes: element (b, o, oy, ox) is data[b * image_step + o * channel_step + oy *
+// row_step + ox * column_step].
+struct OutputF32 {
+  float* data;
+  ptrdiff_t h, w;
+  ptrdiff_t image_step, channel_step, row_step, column_step;
+};
+
+// [B][O][OH][OW] for images of h by w.
+inline OutputF32 contiguous(const ConvSpec& spec, float* y, ptrdiff_t h, ptrdiff_t w) {
+  const ptrdiff_t oh = spec.out_h(h), ow = spec.out_w(w);
+  return {y, oh, ow, spec.out_channels * oh * ow, oh * ow, ow, 1};
+}
+
 // The caller has checked the spec: positive sizes, groups divides both channel counts, pads >= 0,
 // the kernel fits the padded image. bias may be null.
 void conv2d_f32(const ConvSpec& spec, const ImagesF32& x, const float* w, const float* bias,
-                float* y);
+                const OutputF32& y);
 
 // dx[b][c][iy][ix] = sum over (ky, kx) ascending, from +0, of the taps that read this pixel:
 //                    fma chain over o of w[o][c][ky][kx] * g[b][o][oy][ox]
