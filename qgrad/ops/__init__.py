@@ -247,6 +247,7 @@ from qgrad.ops.shape import (
 )
 from qgrad.ops.softmax import log_softmax, safe_softmax, softmax
 from qgrad.ops.special import digamma, lgamma, polygamma
+from qgrad.ops.steps import stepwise
 from qgrad.ops.trigonometry import acos, acosh, asin, asinh, atan, atan2, atanh, hypot
 
 __all__ = [
@@ -485,6 +486,7 @@ __all__ = [
     "squeeze",
     "stack",
     "std",
+    "stepwise",
     "straight_through",
     "sub",
     "subtract",

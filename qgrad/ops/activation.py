@@ -11,6 +11,7 @@ from qgrad import kernels
 from qgrad.ops.arithmetic import where
 from qgrad.ops.elementwise import abs, erf, exp, is_float32, per_element, tanh, unary
 from qgrad.ops.op import Value, op
+from qgrad.ops.steps import in_steps
 
 __all__ = [
     "celu",
@@ -49,7 +50,7 @@ def relu(input: Value) -> Value:
 def relu_dinput(g: Value, y: Value) -> Value:
     if isinstance(g, np.ndarray) and is_float32(g) and is_float32(y):
         return kernels.relu_dinput_f32(g, y)
-    return g * _positive(y)
+    return in_steps(where(_positive(y), g, 0.0), y)
 
 
 def _positive(y: Value) -> Value:
@@ -65,7 +66,7 @@ def relu6(input: Value) -> Value:
 
 @relu6.rule("input")
 def relu6_dinput(g: Value, y: Value) -> Value:
-    return g * ((y > 0) & (y < 6))
+    return in_steps(where((y > 0) & (y < 6), g, 0.0), y)
 
 
 @op(quantize="lut", onnx="LeakyRelu")
@@ -81,7 +82,7 @@ def leaky_relu(input: Value, negative_slope: float = 0.01) -> Value:
 
 @leaky_relu.rule("input")
 def leaky_relu_dinput(g: Value, input: Value, negative_slope: float) -> Value:
-    return where(input > 0, g, g * negative_slope)
+    return in_steps(where(input > 0, g, g * negative_slope), input)
 
 
 @op(quantize="lut", onnx="Sigmoid", floating=True)
@@ -157,7 +158,7 @@ def hardsigmoid(input: Value) -> Value:
 
 @hardsigmoid.rule("input")
 def hardsigmoid_dinput(g: Value, input: Value) -> Value:
-    return where((input > -3) & (input < 3), g * (1 / 6), 0.0)
+    return in_steps(where((input > -3) & (input < 3), g * (1 / 6), 0.0), input)
 
 
 @op(quantize="lut", onnx="HardSwish", floating=True)

@@ -207,8 +207,8 @@ def pow(input: Value, exponent: Value) -> Value:
 @pow.rule("input")
 def pow_dinput(g: Value, input: Value, exponent: Value) -> Value:
     if isinstance(exponent, (int, float)):
-        if exponent == 2:
-            return 2 * g * input
+        if exponent == 2:  # on tensors a power too, whose third derivative is 0 and not none
+            return 2 * g * (input**1 if hasattr(input, "grad_fn") else input)
         return g * (exponent * input ** (exponent - 1)) if exponent != 0 else zeros_like(g)
     # x**0 is flat, though 0 * 0**-1 is NaN.
     flat = exponent == 0

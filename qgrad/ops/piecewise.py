@@ -13,6 +13,7 @@ from qgrad.ops.elementwise import unary
 from qgrad.ops.op import Value, describe, op
 from qgrad.ops.reduction import sum
 from qgrad.ops.shape import reshape
+from qgrad.ops.steps import in_steps
 
 __all__ = ["hardtanh", "prelu", "threshold"]
 
@@ -33,7 +34,7 @@ def hardtanh(input: Value, min_val: float = -1.0, max_val: float = 1.0) -> Value
 
 @hardtanh.rule("input")
 def hardtanh_dinput(g: Value, input: Value, min_val: float, max_val: float) -> Value:
-    return where((input <= min_val) | (input >= max_val), 0.0, g)
+    return in_steps(where((input <= min_val) | (input >= max_val), 0.0, g), input)
 
 
 @op(quantize="lut", onnx="ThresholdedRelu")
@@ -44,7 +45,7 @@ def threshold(input: Value, threshold: float, value: float) -> Value:
 
 @threshold.rule("input")
 def threshold_dinput(g: Value, input: Value, threshold: float) -> Value:
-    return where(input <= threshold, 0.0, g)
+    return in_steps(where(input <= threshold, 0.0, g), input)
 
 
 @op(onnx="PRelu")
@@ -77,7 +78,7 @@ def _column(weight: Value, ndim: int) -> Value:
 
 @prelu.rule("input")
 def prelu_dinput(g: Value, input: Value, weight: Value) -> Value:
-    return where(input > 0, g, g * _column(weight, input.ndim))
+    return in_steps(where(input > 0, g, g * _column(weight, input.ndim)), input)
 
 
 @prelu.rule("weight")

@@ -11,7 +11,9 @@ import pytest
 
 import qgrad
 from qgrad import ops
+from qgrad.autograd import grad
 from qgrad.errors import DTypeError, ShapeError
+from qgrad.nn import functional as F
 from qgrad.ops import aliases
 
 inf, nan = math.inf, math.nan
@@ -162,6 +164,51 @@ def test_gradients_at_edges(f: Any, values: Any, expected: Any) -> None:
     """At ties, bounds, zeros and infinities the gradient is PyTorch's."""
     for got, wanted in zip(gradients(f, *values), expected, strict=True):
         np.testing.assert_array_equal(got, wanted)
+
+
+LINES: dict[str, Callable[..., Any]] = {
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "leaky_relu": F.leaky_relu,
+    "hardtanh": F.hardtanh,
+    "hardsigmoid": F.hardsigmoid,
+    "threshold": lambda x: F.threshold(x, 0.3, 0.0),
+    "prelu": lambda x: F.prelu(x, qgrad.tensor([0.2], dtype=x.dtype)),
+}
+
+
+@pytest.mark.parametrize("dtype", [qgrad.float32, qgrad.float64])
+@pytest.mark.parametrize("name", LINES)
+def test_straight_lines_have_second_derivatives(name: str, dtype: qgrad.dtype) -> None:
+    """Zeros with a graph, as PyTorch's, so that a Laplacian of any network can be taken."""
+    x = qgrad.tensor([0.5, -0.7, 2.0], dtype=dtype, requires_grad=True)
+    (g,) = grad(LINES[name](x).sum(), x, create_graph=True)
+    assert g.requires_grad
+    assert grad(g.sum(), x)[0].tolist() == [0, 0, 0]
+    function = LINES[name]
+    square = qgrad.autograd.functional.hessian(lambda x: function(x).sum(), x, strict=True)
+    assert square.tolist() == [[0, 0, 0]] * 3
+
+
+@pytest.mark.parametrize("dtype", [qgrad.float32, qgrad.float64])
+@pytest.mark.parametrize("name", ["relu", "relu6", "hardtanh", "hardsigmoid"])
+def test_flat_parts_stop_infinite_gradients(name: str, dtype: qgrad.dtype) -> None:
+    """The gradient of sqrt(relu(x)) is 0 for x < 0, though that of sqrt at 0 is infinite."""
+    for create_graph in (False, True):
+        x = qgrad.tensor([-9.0, -4.0], dtype=dtype, requires_grad=True)
+        y = LINES[name](x)
+        (g,) = grad(y, x, qgrad.full_like(y, inf), create_graph=create_graph)
+        assert g.tolist() == [0, 0]
+
+
+def test_powers_run_out_of_derivatives() -> None:
+    """Those of x**2 are 2x, 2 and 0, not an error."""
+    x = qgrad.tensor(3.0, requires_grad=True)
+    y, derivatives = x**2, []
+    for _ in range(3):
+        (y,) = grad(y, x, create_graph=True)
+        derivatives.append(y.item())
+    assert derivatives == [6, 2, 0]
 
 
 @pytest.mark.parametrize(
