@@ -154,8 +154,9 @@ def _conv2d(
     outputs = weight.shape[0]
     columns = _columns(x, geometry)
     rows = weight.reshape(groups, outputs // groups, -1)
-    y = np.matmul(rows, columns).reshape(groups, outputs // groups, len(x), -1)
-    y = y.transpose(2, 0, 1, 3).reshape(len(x), outputs, *geometry.output(*x.shape[2:]))
+    size = geometry.output(*x.shape[2:])
+    y = np.matmul(rows, columns).reshape(groups, outputs // groups, len(x), *size)
+    y = y.transpose(2, 0, 1, 3, 4).reshape(len(x), outputs, *size)
     return y if bias is None else y + bias[:, None, None]
 
 
@@ -194,7 +195,8 @@ def _add_columns(columns: Any, shape: tuple[int, ...], geometry: _Geometry) -> A
 
 def _grouped(grad: Any, groups: int) -> Any:
     """[B, O, OH, OW] as [groups, O/groups, B * OH * OW]."""
-    return grad.swapaxes(0, 1).reshape(groups, grad.shape[1] // groups, -1)
+    batch, outputs, height, width = grad.shape
+    return grad.swapaxes(0, 1).reshape(groups, outputs // groups, batch * height * width)
 
 
 @conv2d.rule("input")

@@ -100,6 +100,12 @@ def _images(shape: Sequence[int], dims: int) -> tuple[int, ...]:
     return (*lead, *shape) if dims == 2 else (*lead, *shape[:-1], 1, shape[-1])
 
 
+def _pixels(images: Any) -> Any:
+    """[B, C, H, W] as [B, C, H * W]."""
+    batch, channels, height, width = images.shape
+    return images.reshape(batch, channels, height * width)
+
+
 # Largest element
 
 
@@ -110,9 +116,7 @@ def _max_pool(name: str, input: Any, dims: int, *options: Any) -> Any:
     if is_float32(input):
         y = kernels.max_pool_f32(images, rows, cols)
     else:
-        y = np.take_along_axis(
-            images.reshape(*images.shape[:2], -1), _largest(images, rows, cols), -1
-        )
+        y = np.take_along_axis(_pixels(images), _largest(images, rows, cols), -1)
     return y.reshape(pool.output(input.shape))
 
 
@@ -130,7 +134,7 @@ def _largest(images: Any, rows: Any, cols: Any) -> Any:
                 better = (value > best) | (np.isnan(value) if value.dtype.kind == "f" else False)
                 np.copyto(best, value, where=better)
                 np.copyto(place, np.broadcast_to(here, value.shape), where=better)
-    return place.reshape(*images.shape[:2], -1)
+    return _pixels(place)
 
 
 def _taps(windows: Any) -> list[Any]:

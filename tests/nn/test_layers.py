@@ -507,3 +507,18 @@ def test_functional_twins_take_keywords() -> None:
     values, places = F.max_pool2d(x, 2, return_indices=True)
     flat = x.flatten(2).gather(-1, places.flatten(2))
     np.testing.assert_array_equal(flat.numpy(), values.flatten(2).numpy())
+
+
+@pytest.mark.parametrize("dtype", [qgrad.float32, qgrad.float64])
+@pytest.mark.parametrize(
+    "layer", [nn.Conv1d(2, 4, 3, 2, 1), nn.Conv1d(2, 4, 3, groups=2), nn.MaxPool1d(2)]
+)
+def test_empty_batches(layer: Any, dtype: qgrad.dtype) -> None:
+    """A batch of no images goes through, and the weights get gradients of zeros."""
+    layer.to(dtype)
+    x = qgrad.zeros(0, 2, 7, dtype=dtype, requires_grad=True)
+    y = layer(x)
+    assert y.shape == (0, *layer(qgrad.zeros(1, 2, 7, dtype=dtype)).shape[1:])
+    y.sum().backward()
+    assert x.grad.shape == x.shape
+    assert all(not param.grad.any() for param in layer.parameters())
