@@ -254,9 +254,9 @@ from qgrad.ops import (
     unsqueeze,
     var,
     var_mean,
-    where,
     xlogy,
 )
+from qgrad.ops.rearrange import where
 from qgrad.qparams import QParams
 from qgrad.qtensor import (
     QScheme,

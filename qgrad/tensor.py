@@ -273,17 +273,21 @@ class Tensor(Operators, Interop, Filling):
             return make(self._data.view(dtypes.to_numpy(shape[0])))
         return ops.reshape(self, _sizes(shape))
 
-    def permute(self, *dims: Any) -> Tensor:
-        """The dims in a new order."""
-        return ops.permute(self, _sizes(dims))
+    def permute(self, *order: Any, dims: Any = None) -> Tensor:
+        """The dims in a new order: `x.permute(1, 0)`, or `dims=(1, 0)`."""
+        return ops.permute(self, _sizes(order) if dims is None else tuple(dims))
 
     def expand(self, *sizes: Any) -> Tensor:
         """Dims of length 1 repeated without copying; -1 keeps a dim."""
         return ops.expand(self, _sizes(sizes))
 
-    def flip(self, *dims: Any) -> Tensor:
-        """The elements in reverse order along `dims`."""
-        return ops.flip(self, _sizes(dims))
+    def flip(self, *along: Any, dims: Any = None) -> Tensor:
+        """The elements in reverse order: `x.flip(0)`, or `dims=(0,)`."""
+        return ops.flip(self, _sizes(along) if dims is None else dims)
+
+    def split(self, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+        """Views along `dim`: of one size (the last may be smaller), or of given sizes."""
+        return ops.split(self, split_size, dim)
 
     def view_as(self, other: Tensor) -> Tensor:
         """In the shape of `other`."""

@@ -132,7 +132,7 @@ class Interop(Variable):
         return bool(np.any(self._data == other))
 
     def __format__(self, spec: str) -> str:
-        if not self._data.ndim and not self._requires_grad:
+        if not self._data.ndim and type(self) is type(make(self._data)):
             return format(self._data.item(), spec)
         return object.__format__(self, spec)
 

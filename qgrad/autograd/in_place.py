@@ -190,4 +190,4 @@ def rebase(tensor: Any, result: Any) -> None:
         base = args[0]
         result = record(overwrite, (base, result, op, args[1:]), base._data)
         tensor = base
-    set_history(tensor, result._node, True)
+    set_history(tensor, result._node, result._requires_grad)

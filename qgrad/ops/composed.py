@@ -104,7 +104,7 @@ def chunk(input: Value, chunks: int, dim: int = 0) -> tuple[Value, ...]:
     if chunks < 1:
         raise ValueError(f"chunk: chunks must be at least 1, got {chunks}")
     size = input.shape[normalize_dim(dim, input.ndim)]
-    return split(input, -(-size // chunks) or 1, dim)
+    return split(input, -(-size // chunks) if size else [0] * chunks, dim)
 
 
 def unbind(input: Value, dim: int = 0) -> tuple[Value, ...]:
@@ -141,14 +141,22 @@ def _sizes(sizes: Sequence[Any]) -> tuple[int, ...]:
     return tuple(first) if isinstance(first, (tuple, list)) else tuple(sizes)
 
 
-def max(input: Value, dim: Any = None, keepdim: bool = False) -> Any:
+def max(input: Value, dim: Any = None, keepdim: bool = False, **other: Any) -> Any:
     """The largest element; with `dim` (values, indices) along it; with a tensor `maximum`."""
-    return _extreme(input, dim, keepdim, amax, argmax, maximum)
+    return _extreme(input, _dim_or_other("max", dim, other), keepdim, amax, argmax, maximum)
 
 
-def min(input: Value, dim: Any = None, keepdim: bool = False) -> Any:
+def min(input: Value, dim: Any = None, keepdim: bool = False, **other: Any) -> Any:
     """The smallest element; with `dim` (values, indices) along it; with a tensor `minimum`."""
-    return _extreme(input, dim, keepdim, amin, argmin, minimum)
+    return _extreme(input, _dim_or_other("min", dim, other), keepdim, amin, argmin, minimum)
+
+
+def _dim_or_other(name: str, dim: Any, other: dict[str, Any]) -> Any:
+    """`dim`, also called axis as in NumPy, and other if it is a tensor."""
+    for key in other:
+        if key not in ("axis", "other") or dim is not None or len(other) > 1:
+            raise TypeError(f"{name}: no argument {key!r}; it takes (input, dim, keepdim)")
+    return next(iter(other.values()), dim)
 
 
 def _extreme(input: Value, dim: Any, keepdim: bool, reduce: Any, arg: Any, elementwise: Any) -> Any:

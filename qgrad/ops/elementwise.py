@@ -112,8 +112,10 @@ def abs_dinput(g: Value, input: Value) -> Value:
 
 @op(quantize="lut", onnx="Sign")
 def sign(input: Value) -> Value:
-    """-1, 0 or 1."""
-    return np.sign(input)
+    """-1, 0 or 1; that of NaN is 0, and a bool's the bool, as in PyTorch."""
+    if input.dtype.kind == "f":
+        return np.subtract(input > 0, input < 0, dtype=input.dtype)
+    return input.copy() if input.dtype.kind == "b" else np.sign(input)
 
 
 @sign.rule("input")
@@ -252,8 +254,8 @@ def rsqrt_dinput(g: Value, y: Value) -> Value:
 
 @op(quantize="lut")
 def square(input: Value) -> Value:
-    """input * input."""
-    return np.multiply(input, input)
+    """input * input; bools as int64."""
+    return np.multiply(input, input, dtype=np.int64 if input.dtype.kind == "b" else None)
 
 
 @square.rule("input")

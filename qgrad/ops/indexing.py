@@ -216,12 +216,17 @@ def _check_range(index: Value, size: int, name: str) -> None:
 @op(onnx="Gather")
 def index_select(input: Value, dim: int, index: Value) -> Value:
     """The slices of `input` at the positions `index` along `dim`."""
-    return input[along(normalize_dim(dim, input.ndim), index)]
+    if input.ndim == 0:
+        return input.reshape(1)[index].reshape(())
+    return input[along(normalize_dim(dim, input.ndim), np.atleast_1d(index))]
 
 
 @index_select.rule("input")
 def index_select_dinput(g: Value, input_shape: tuple[int, ...], dim: int, index: Value) -> Value:
-    return put_zeros(g, input_shape, along(normalize_dim(dim, len(input_shape)), index))
+    if not input_shape:
+        return g
+    rows = reshape(index, (-1,))
+    return put_zeros(g, input_shape, along(normalize_dim(dim, len(input_shape)), rows))
 
 
 @op(onnx="Gather")

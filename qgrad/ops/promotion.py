@@ -110,6 +110,8 @@ def _cast(operand: Any, dtype: NumPyDType) -> Any:
         return None
     if isinstance(operand, np.ndarray):
         return operand if operand.dtype is dtype else operand.astype(dtype)
+    if dtype.kind in "iu" and isinstance(operand, (int, np.integer)):
+        return np.array(operand, np.int64).astype(dtype)  # out of range it wraps, as in PyTorch
     return np.array(operand, dtype)
 
 

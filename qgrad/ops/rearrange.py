@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from qgrad.errors import ShapeError
+from qgrad.ops.arithmetic import where as choose
 from qgrad.ops.composed import repeat, unbind
 from qgrad.ops.indexing import diagonal as diagonal_of
 from qgrad.ops.indexing import getitem, put_diagonal
@@ -110,6 +111,17 @@ def nonzero(input: Value, *, as_tuple: bool = False) -> Any:
     if not as_tuple:
         return argwhere(input)
     return unbind(argwhere(input if input.ndim else reshape(input, (1,))), 1)
+
+
+def where(condition: Value, *values: Value, **named: Any) -> Any:
+    """`input` where `condition` is true, else `other`; without them the indices where it is true.
+
+    >>> qgrad.where(qgrad.tensor([False, True, True]))
+    (tensor([1, 2]),)
+    """
+    if not values and not named:
+        return nonzero(condition, as_tuple=True)
+    return choose(condition, *values, **named)
 
 
 def tile(input: Value, *dims: Any) -> Value:

@@ -78,7 +78,7 @@ def sum(input: Value, dim: Dims = None, keepdim: bool = False, dtype: Any = None
     axes = None if dim is None else normalize_dims(dim, input.ndim)
     if is_float32(input):
         return kernels.reduce_f32("sum", input, axes, keepdim)
-    kind = None if input.dtype.kind == "f" or dtype is not None else np.int64
+    kind = input.dtype if input.dtype.kind == "f" or dtype is not None else np.int64
     return _add(input, axis=axes, keepdims=keepdim, dtype=kind)
 
 
@@ -126,6 +126,7 @@ def var(input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = F
     """The variance over `dim`, or over all; divides by the count less `correction`."""
     if input.dtype.kind != "f":
         raise DTypeError(f"var: the variance of {input.dtype} is not an integer; use x.float()")
+    dim, correction = _spelled(dim, correction)
     axes = normalize_dims(dim, input.ndim)
     wide = input.astype(np.float64)
     centred = wide - _add(wide, axis=axes, keepdims=True) / count(input.shape, dim)
@@ -136,9 +137,17 @@ def var(input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = F
 
 @var.rule("input")
 def var_dinput(g: Value, input: Value, dim: Dims, correction: float) -> Value:
+    dim, correction = _spelled(dim, correction)
     freedom = count(input.shape, dim) - correction
     centred = input - mean(input, dim, True)
-    return spread(g, input.shape, dim) * (centred * (2 / freedom if freedom > 0 else math.inf))
+    if dim is None and freedom <= 0:  # infinite; NaN at the mean itself
+        return spread(g, input.shape, dim) * where(centred == 0, math.nan, math.inf)
+    return spread(g, input.shape, dim) * (centred * (2 / freedom if freedom else math.inf))
+
+
+def _spelled(dim: Any, correction: float) -> tuple[Dims, float]:
+    """x.var(False) is x.var(unbiased=False)."""
+    return (None, int(dim)) if dim.__class__ is bool else (dim, correction)
 
 
 @op()
@@ -149,9 +158,8 @@ def std(input: Value, dim: Dims = None, correction: float = 1, keepdim: bool = F
 
 @std.rule("input")
 def std_dinput(g: Value, input: Value, dim: Dims, correction: float, y: Value) -> Value:
-    freedom = count(input.shape, dim) - correction
-    slope = where(y == 0, 0.0, g / (where(y == 0, 1.0, y) * max(freedom, 0)))
-    return spread(slope, input.shape, dim) * (input - mean(input, dim, True))
+    slope = where(y == 0, 0.0, g / (where(y == 0, 1.0, y) * 2))
+    return var_dinput(slope, input, dim, correction)
 
 
 @op(onnx="ReduceMax")

@@ -156,7 +156,7 @@ def transpose_dinput(g: Value, dim0: int, dim1: int) -> Value:
 @op(quantize="view", onnx="Transpose", view=True)
 def movedim(input: Value, source: int | Sequence[int], destination: int | Sequence[int]) -> Value:
     """Dims moved to other places, the rest in their order."""
-    return np.moveaxis(input, source, destination)
+    return np.moveaxis(input, source, destination) if input.ndim else input
 
 
 @movedim.rule("input")

@@ -282,3 +282,61 @@ def test_small_functions() -> None:
     ):
         with pytest.raises((ValueError, TypeError), match=text):
             call()
+
+
+def test_values_of_unusual_dtypes() -> None:
+    """Signs of NaN and of bools, squares of bools, numbers beyond uint8, sums in int32."""
+    x = qgrad.tensor([nan, -2.0, 0.0, inf], requires_grad=True)
+    assert x.sign().tolist() == [0, -1, 0, 1]
+    x.abs().sum().backward()
+    assert x.grad.tolist() == [0, -1, 0, 1]
+    flags = qgrad.tensor([True, False])
+    assert flags.sign().tolist() == [True, False]
+    assert flags.square().dtype is qgrad.int64
+    codes = qgrad.tensor([5], dtype=qgrad.uint8)
+    assert (codes * -1).tolist() == [251]
+    assert (codes - 300).tolist() == [217]
+    assert qgrad.where(codes > 9, codes, -1).tolist() == [255]
+    assert codes.sum(dtype=qgrad.int32).dtype is qgrad.int32
+
+
+def test_numbers_are_formatted() -> None:
+    """A tensor of one number prints as that number, also a loss with a graph."""
+    x = qgrad.tensor(1.5, requires_grad=True)
+    assert f"{x}, {x * 2:.3f}" == "1.5, 3.000"
+    assert f"{qgrad.nn.Parameter(x)}".startswith("Parameter containing")
+
+
+def test_integers_take_no_gradient_in_place() -> None:
+    """An integer tensor changed by a float one that requires grad does not require grad."""
+    z = qgrad.tensor([1, 0])
+    z.logical_and_(qgrad.ones(2, requires_grad=True))
+    assert not z.requires_grad
+
+
+def test_spellings_of_dims() -> None:
+    """As keywords, of 0-d and of empty tensors."""
+    x = qgrad.arange(6).reshape(2, 3)
+    assert qgrad.max(x, axis=1).values.tolist() == x.max(dim=1).values.tolist() == [2, 5]
+    assert qgrad.min(x, other=x).tolist() == x.tolist()
+    with pytest.raises(TypeError, match="max: no argument 'size'"):
+        x.max(size=1)
+    assert x.permute(dims=(1, 0)).shape == (3, 2)
+    assert x.flip(dims=(0,)).tolist() == [[3, 4, 5], [0, 1, 2]]
+    assert [part.shape for part in x.split(split_size=2, dim=1)] == [(2, 2), (2, 1)]
+    assert qgrad.tensor(3).movedim(0, -1).item() == 3
+    assert [part.shape for part in qgrad.zeros(0, 3).chunk(2)] == [(0, 3), (0, 3)]
+    assert x.index_select(1, qgrad.tensor(2)).tolist() == [[2], [5]]
+    assert [i.tolist() for i in qgrad.where(x > 3)] == [[1, 1], [1, 2]]
+
+
+@pytest.mark.parametrize("f", [qgrad.var, qgrad.std])
+def test_variance_with_too_few_elements(f: Any) -> None:
+    """The gradients are PyTorch's where nothing is left to divide by; x.var(False) is biased."""
+    x = qgrad.tensor([[1.0, 2.0]], dtype=qgrad.float64, requires_grad=True)
+    assert f(x, False).item() == f(x, correction=0).item()
+    (g,) = grad(f(x, dim=1, correction=4).sum(), x)
+    expected = [0.5, -0.5] if f is qgrad.var else [0, 0]
+    assert g.tolist() == [expected]
+    (g,) = grad(f(x, correction=2), x)
+    assert g.tolist() == [[inf, inf]] if f is qgrad.var else [[0, 0]]
