@@ -18,7 +18,7 @@ from qgrad.boxing import set_box
 from qgrad.device import Device, check_device, cpu
 from qgrad.dtypes import DType
 from qgrad.errors import DTypeError
-from qgrad.ops import aliases, composed, rearrange
+from qgrad.ops import aliases, composed, joining, products, rearrange, statistics
 from qgrad.ops.op import Op, register_handler
 from qgrad.ops.promotion import default_float, get_default_dtype
 from qgrad.tensor_filling import Filling
@@ -402,13 +402,14 @@ def _attach_methods() -> None:
     for name, op in ops.registry.items():
         if op.params[0] == "input":
             _attach_op(name, op)
-    for module in (composed, rearrange, aliases):
+    for module in (composed, rearrange, aliases, joining, statistics, products):
         for name in module.__all__:
             function = getattr(module, name)
-            if not isinstance(function, Op):
+            if isinstance(function, Op):
+                if function.params[0] == "input":
+                    _attach_op(name, function)
+            elif function.__code__.co_varnames[0] == "input":
                 _attach(name, _method(function), function.__doc__)
-            elif function.params[0] == "input":
-                _attach_op(name, function)
     for dtype, name in (
         *((dtypes.float32, "float"), (dtypes.float64, "double"), (dtypes.float16, "half")),
         *((dtypes.int64, "long"), (dtypes.int32, "int"), (dtypes.int16, "short")),

@@ -13,6 +13,9 @@ from qgrad.autograd.record import make
 from qgrad.autograd.variable import Variable
 from qgrad.dtypes import to_numpy
 from qgrad.errors import DTypeError, ShapeError
+from qgrad.ops.arithmetic import add
+from qgrad.ops.composed import index_add
+from qgrad.ops.indexing import getitem, put_zeros
 from qgrad.ops.rng import Generator, default_generator
 from qgrad.ops.shape import expand
 from qgrad.symbolic import SymInt
@@ -86,6 +89,28 @@ class Filling(Variable):
     def bernoulli_(self, p: float = 0.5, *, generator: Generator | None = None) -> Any:
         """Fill with 1 of probability `p`, else 0."""
         assign(self, Ellipsis, np.asarray(_numpy(generator).random(self._data.shape) < p))
+        return self
+
+    def index_add_(self, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
+        """Add the slices of `source` at the positions `index` along `dim`."""
+        assign(self, Ellipsis, index_add(self, dim, index, source, alpha))
+        return self
+
+    def index_put_(self, indices: Any, values: Any, accumulate: bool = False) -> Any:
+        """Put `values` at `indices`, or with `accumulate` add them, also where indices repeat."""
+        index = tuple(indices)
+        if not accumulate:
+            assign(self, index, values)
+            return self
+        shape = getitem(self, index).shape
+        added = put_zeros(expand(values, shape), self._data.shape, index)
+        assign(self, Ellipsis, add(self, added))
+        return self
+
+    def fill_diagonal_(self, fill_value: float) -> Any:
+        """Fill the diagonal of a matrix."""
+        i = np.arange(min(self._data.shape))
+        assign(self, (i,) * self._data.ndim, fill_value)
         return self
 
     def new_tensor(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> Any:

@@ -20,6 +20,7 @@ __all__ = [
     "arctanh",
     "clip",
     "concat",
+    "concatenate",
     "divide",
     "fix",
     "ger",
@@ -42,7 +43,7 @@ absolute = abs
 arccos, arccosh, arcsin, arcsinh = acos, acosh, asin, asinh
 arctan, arctan2, arctanh = atan, atan2, atanh
 clip = clamp
-concat = cat
+concat = concatenate = cat
 divide = true_divide = div
 fix = trunc
 ger = outer

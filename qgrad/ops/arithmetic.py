@@ -15,6 +15,8 @@ from qgrad.ops.promotion import promote
 
 __all__ = [
     "add",
+    "addcdiv",
+    "addcmul",
     "clamp",
     "div",
     "floor_divide",
@@ -331,3 +333,47 @@ def lerp_dend(g: Value, weight: Value) -> Value:
 @lerp.rule("weight")
 def lerp_dweight(g: Value, input: Value, end: Value) -> Value:
     return g * (end - input)
+
+
+@op(broadcasts=True)
+def addcmul(input: Value, tensor1: Value, tensor2: Value, value: float = 1) -> Value:
+    """input + value * tensor1 * tensor2."""
+    return input + value * tensor1 * tensor2
+
+
+@addcmul.rule("input")
+def addcmul_dinput(g: Value) -> Value:
+    return g
+
+
+@addcmul.rule("tensor1")
+def addcmul_dtensor1(g: Value, tensor2: Value, value: float) -> Value:
+    return g * (tensor2 * value)
+
+
+@addcmul.rule("tensor2")
+def addcmul_dtensor2(g: Value, tensor1: Value, value: float) -> Value:
+    return g * (tensor1 * value)
+
+
+@op(broadcasts=True)
+def addcdiv(input: Value, tensor1: Value, tensor2: Value, value: float = 1) -> Value:
+    """input + value * tensor1 / tensor2, of floats."""
+    if input.dtype.kind != "f":
+        raise DTypeError(f"addcdiv: needs floating-point tensors, got {input.dtype}; use .float()")
+    return input + value * tensor1 / tensor2
+
+
+@addcdiv.rule("input")
+def addcdiv_dinput(g: Value) -> Value:
+    return g
+
+
+@addcdiv.rule("tensor1")
+def addcdiv_dtensor1(g: Value, tensor2: Value, value: float) -> Value:
+    return g * (value / tensor2)
+
+
+@addcdiv.rule("tensor2")
+def addcdiv_dtensor2(g: Value, tensor1: Value, tensor2: Value, value: float) -> Value:
+    return -g * (value * tensor1 / (tensor2 * tensor2))

@@ -11,8 +11,8 @@ import numpy as np
 from qgrad.dtypes import bool_
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import clamp, maximum, minimum
-from qgrad.ops.elementwise import abs, zeros_like
-from qgrad.ops.indexing import gather, getitem
+from qgrad.ops.elementwise import abs, log, trunc, zeros_like
+from qgrad.ops.indexing import gather, getitem, scatter_add
 from qgrad.ops.matmul import matmul
 from qgrad.ops.norm import vector_norm
 from qgrad.ops.op import Value
@@ -29,7 +29,10 @@ __all__ = [
     "clamp_min",
     "dot",
     "equal",
+    "frac",
+    "index_add",
     "isclose",
+    "logit",
     "max",
     "min",
     "mm",
@@ -273,6 +276,25 @@ def isclose(
         same = same | ((input != input) & (other != other))
     finite = abs(other) < math.inf
     return same | (finite & (abs(input - other) <= atol + rtol * abs(other)))
+
+
+def frac(input: Value) -> Value:
+    """The part after the point: input - trunc(input)."""
+    return input - trunc(input)
+
+
+def logit(input: Value, eps: float | None = None) -> Value:
+    """log(input / (1 - input)), the inverse of sigmoid; `eps` keeps input in [eps, 1 - eps]."""
+    x = input if eps is None else clamp(input, eps, 1 - eps)
+    return log(x / (1 - x))
+
+
+def index_add(input: Value, dim: int, index: Value, source: Value, alpha: float = 1) -> Value:
+    """`input` with the slices of `source` added at the positions `index` along `dim`."""
+    axis = normalize_dim(dim, input.ndim)
+    wide = tuple(-1 if i == axis else 1 for i in range(source.ndim))
+    places = expand(reshape(index, wide), tuple(source.shape))
+    return scatter_add(input, dim, places, source if alpha == 1 else source * alpha)
 
 
 def positive(input: Value) -> Value:

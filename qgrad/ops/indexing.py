@@ -20,6 +20,7 @@ __all__ = [
     "index_select",
     "masked_fill",
     "one_hot",
+    "scatter",
     "scatter_add",
     "setitem",
     "tril",
@@ -190,6 +191,26 @@ def scatter_add_dsrc(g: Value, src_shape: tuple[int, ...], dim: int, index: Valu
     if tuple(index.shape) == tuple(src_shape):
         return picked
     return put_zeros(picked, src_shape, tuple(slice(n) for n in index.shape))
+
+
+@op(in_place=True)
+def scatter(input: Value, dim: int, index: Value, src: Value) -> Value:
+    """`input` with `src`, a tensor or a number, at `index` along `dim`."""
+    y = input.copy()
+    if isinstance(src, np.ndarray):
+        src = src[tuple(slice(n) for n in index.shape)].astype(y.dtype, copy=False)
+    y[_along(y, dim, index)] = src
+    return y
+
+
+@scatter.rule("input")
+def scatter_dinput(g: Value, dim: int, index: Value) -> Value:
+    return scatter(g, dim, index, 0.0)
+
+
+@scatter.rule("src")
+def scatter_dsrc(g: Value, src_shape: tuple[int, ...], dim: int, index: Value) -> Value:
+    return scatter_add_dsrc(g, src_shape, dim, index)
 
 
 def _along(input: Value, dim: int, index: Value) -> tuple[Any, ...]:

@@ -79,9 +79,9 @@ def test_out_refuses() -> None:
 
 @pytest.mark.parametrize("name", aliases.__all__)
 def test_other_names(name: str) -> None:
-    """A function and, but for concat, a method."""
+    """A function and, but for concat and concatenate, a method."""
     assert getattr(qgrad, name) is getattr(aliases, name)
-    assert hasattr(qgrad.Tensor, name) == (name != "concat")
+    assert hasattr(qgrad.Tensor, name) == (not name.startswith("concat"))
 
 
 TWINS = sorted(name for name, op in ops.registry.items() if op.in_place and op.params[0] == "input")
@@ -93,6 +93,7 @@ MORE: dict[str, tuple[Any, ...]] = {
     "masked_fill": (qgrad.tensor([True, False, False]), 2.0),
     "polygamma": (1,),
     "round_decimals": (1,),
+    "scatter": (0, qgrad.tensor([0, 2]), qgrad.ones(3)),
     "scatter_add": (0, qgrad.tensor([0, 0, 2]), qgrad.ones(3)),
     "threshold": (0.4, 0.0),
     "tril": (),

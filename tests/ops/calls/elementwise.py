@@ -205,6 +205,14 @@ def lerp(d: Draw) -> Call:
     return Call((x, y, weight), {}, x + weight * (y - x))
 
 
+@calls_of("addcmul", "addcdiv")
+def product_added(d: Draw) -> Call:
+    """A multiple of a product or quotient, added."""
+    x, y = d.pair()
+    z, value = d.array((), 0.5, 2), d.one_of(1, -0.5)
+    return Call((x, y, z, value), {}, x + value * (y * z if d.name == "addcmul" else y / z))
+
+
 @calls_of("round_decimals")
 def round_decimals(d: Draw) -> Call:
     """Digits before and after the point."""

@@ -108,6 +108,23 @@ def gather(d: Draw) -> Call:
     return Call((x, dim, index), {}, expected)
 
 
+@calls_of("scatter")
+def scatter_once(d: Draw) -> Call:
+    """Places that differ along the dim take an array; any take a number."""
+    shape, dim, index = gather_case(d)
+    base, source = d.array(shape), d.array(index.shape)
+    index = np.sort(index, dim)
+    same = np.diff(index, axis=dim, prepend=-1) == 0
+    if same.any():
+        source = 0.25
+    expected = base.copy()
+    for place in np.ndindex(index.shape):
+        target = list(place)
+        target[dim] = index[place]
+        expected[tuple(target)] = source if same.any() else source[place]
+    return Call((base, dim, index, source), {}, expected)
+
+
 @calls_of("scatter_zeros", "scatter_add")
 def scatter(d: Draw) -> Call:
     """Repeated places add up."""
