@@ -109,7 +109,7 @@ def adam_step(
         param *= keep
     if decay:
         grad = grad + decay * param
-    scratch = np.subtract(grad, mean)
+    scratch = np.subtract(grad, mean, out=np.empty_like(mean))  # 0-d too is an array
     scratch *= 1 - beta1
     mean += scratch
     np.multiply(grad, grad, out=scratch)

@@ -142,6 +142,22 @@ def test_order_and_layout_do_not_matter(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("dtype", [qgrad.float32, qgrad.float64])
+@pytest.mark.parametrize(("name", "options"), [case[:2] for case in PYTORCH])
+def test_a_single_number_is_learned(name: str, options: dict[str, Any], dtype: qgrad.dtype) -> None:
+    """A 0-d parameter takes the steps of a vector of one element."""
+    found = []
+    for shape in ((), (1,)):
+        param = nn.Parameter(qgrad.full(shape, 2.0, dtype=dtype))
+        optimizer = getattr(optim, name)([param], **options)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (param * param).sum().backward()
+            optimizer.step()
+        found.append(param.item())
+    assert found[0] == found[1] != 2
+
+
 def test_state_layout_is_pytorchs() -> None:
     """state_dict has PyTorch's keys: state by number, groups with options and numbers."""
     param = start()
