@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
 
 from qgrad import autograd, ops
@@ -25,10 +26,14 @@ from qgrad.creation import (
     from_numpy,
     full,
     full_like,
+    is_floating_point,
+    is_tensor,
     linspace,
     ones,
     ones_like,
     tensor,
+    tril_indices,
+    triu_indices,
     zeros,
     zeros_like,
 )
@@ -351,6 +356,16 @@ from qgrad.version import __version__
 
 if TYPE_CHECKING:
     from qgrad import graph, linalg, nn, optim, quantization, testing
+    from qgrad.limits import Size, finfo, iinfo
+    from qgrad.linalg import (
+        cholesky,
+        cholesky_solve,
+        det,
+        inverse,
+        logdet,
+        matrix_power,
+        slogdet,
+    )
     from qgrad.nn.functional import (
         cosine_similarity,
         pairwise_distance,
@@ -362,15 +377,25 @@ if TYPE_CHECKING:
 # Loaded when first asked for, so that `import qgrad` stays quick.
 _LAZY = {
     "Program": "qgrad.program",
+    "Size": "qgrad.limits",
+    "cholesky": "qgrad.linalg",
+    "cholesky_solve": "qgrad.linalg",
     "cosine_similarity": "qgrad.nn.functional",
+    "det": "qgrad.linalg",
+    "finfo": "qgrad.limits",
     "graph": "qgrad",
+    "iinfo": "qgrad.limits",
+    "inverse": "qgrad.linalg",
     "linalg": "qgrad",
+    "logdet": "qgrad.linalg",
+    "matrix_power": "qgrad.linalg",
     "nn": "qgrad",
     "optim": "qgrad",
     "pairwise_distance": "qgrad.nn.functional",
     "pixel_shuffle": "qgrad.nn.functional",
     "pixel_unshuffle": "qgrad.nn.functional",
     "quantization": "qgrad",
+    "slogdet": "qgrad.linalg",
     "testing": "qgrad",
 }
 
@@ -411,6 +436,7 @@ __all__ = [
     "QUInt4x2Storage",
     "QUInt8Storage",
     "ShortStorage",
+    "Size",
     "SymBool",
     "SymFloat",
     "SymInt",
@@ -472,6 +498,8 @@ __all__ = [
     "cdist",
     "ceil",
     "celu",
+    "cholesky",
+    "cholesky_solve",
     "chunk",
     "clamp",
     "clamp_max",
@@ -493,6 +521,7 @@ __all__ = [
     "cumprod",
     "cumsum",
     "dequantize",
+    "det",
     "device",
     "diag",
     "diagonal",
@@ -506,6 +535,7 @@ __all__ = [
     "dropout",
     "dstack",
     "dtype",
+    "e",
     "einsum",
     "empty",
     "empty_like",
@@ -519,6 +549,7 @@ __all__ = [
     "expm1",
     "eye",
     "feature_dropout",
+    "finfo",
     "fix",
     "flatten",
     "flip",
@@ -549,8 +580,10 @@ __all__ = [
     "half",
     "hstack",
     "hypot",
+    "iinfo",
     "index_add",
     "index_select",
+    "inf",
     "inference_mode",
     "initial_seed",
     "inner",
@@ -560,8 +593,11 @@ __all__ = [
     "int32",
     "int64",
     "int_repr",
+    "inverse",
+    "is_floating_point",
     "is_grad_enabled",
     "is_inference_mode_enabled",
+    "is_tensor",
     "isclose",
     "isfinite",
     "isinf",
@@ -583,6 +619,7 @@ __all__ = [
     "log10",
     "log_softmax",
     "logaddexp",
+    "logdet",
     "logical_and",
     "logical_not",
     "logical_or",
@@ -595,6 +632,7 @@ __all__ = [
     "masked_fill",
     "masked_select",
     "matmul",
+    "matrix_power",
     "max",
     "max_pool1d",
     "max_pool2d",
@@ -611,6 +649,7 @@ __all__ = [
     "multinomial",
     "multiply",
     "mv",
+    "nan",
     "nan_to_num",
     "nanmean",
     "nansum",
@@ -636,6 +675,7 @@ __all__ = [
     "per_tensor_affine",
     "per_tensor_symmetric",
     "permute",
+    "pi",
     "pixel_shuffle",
     "pixel_unshuffle",
     "polygamma",
@@ -690,6 +730,7 @@ __all__ = [
     "sign",
     "sin",
     "sinh",
+    "slogdet",
     "softmax",
     "sort",
     "split",
@@ -717,7 +758,9 @@ __all__ = [
     "trace",
     "transpose",
     "tril",
+    "tril_indices",
     "triu",
+    "triu_indices",
     "true_divide",
     "trunc",
     "uint8",

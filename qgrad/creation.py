@@ -25,10 +25,14 @@ __all__ = [
     "from_numpy",
     "full",
     "full_like",
+    "is_floating_point",
+    "is_tensor",
     "linspace",
     "ones",
     "ones_like",
     "tensor",
+    "tril_indices",
+    "triu_indices",
     "zeros",
     "zeros_like",
 ]
@@ -264,6 +268,26 @@ def eye(
     """A matrix with ones on the diagonal and zeros elsewhere."""
     check_device(device)
     return Tensor._make(np.eye(n, m, dtype=_float(dtype)), requires_grad)
+
+
+def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """The indices of a matrix's lower triangle, up to diagonal `offset`: rows, then columns."""
+    return Tensor._make(np.stack(np.tril_indices(row, offset, col)))
+
+
+def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """The indices of a matrix's upper triangle, from diagonal `offset`: rows, then columns."""
+    return Tensor._make(np.stack(np.triu_indices(row, offset, col)))
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the elements are floats."""
+    return input.is_floating_point()
 
 
 def _like(input: Tensor, dtype: Any) -> np.dtype[Any]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from qgrad import ops
+from qgrad.creation import eye
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops import linalg
 from qgrad.ops.linalg import LinAlgError
@@ -20,13 +21,18 @@ from qgrad.tensor import Tensor
 __all__ = [
     "LinAlgError",
     "cholesky",
+    "cholesky_solve",
     "det",
     "inv",
     "inv_ex",
+    "inverse",
+    "logdet",
     "matrix_norm",
+    "matrix_power",
     "norm",
     "slogdet",
     "solve",
+    "solve_triangular",
     "svdvals",
     "vector_norm",
 ]
@@ -56,6 +62,9 @@ def inv(A: Tensor) -> Tensor:
     return linalg.linalg_inv(A)
 
 
+inverse = inv
+
+
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> InvEx:
     """(inverse, info): info is 0 for an invertible matrix, whose inverse is otherwise NaN."""
     return InvEx(linalg.linalg_inv(A, check_errors), linalg.linalg_inv_info(A))
@@ -73,6 +82,12 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
 def det(A: Tensor) -> Tensor:
     """The determinant; its gradient is right for singular matrices too."""
     return linalg.linalg_det(A)
+
+
+def logdet(A: Tensor) -> Tensor:
+    """The logarithm of the determinant; -inf where that is 0, NaN where it is negative."""
+    sign, logabsdet = slogdet(A)
+    return ops.where(sign < 0, math.nan, logabsdet)
 
 
 def slogdet(A: Tensor) -> SLogDet:
@@ -97,6 +112,33 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     if left:
         return linalg.linalg_solve(A, B)
     return linalg.linalg_solve(A.mT, B.mT).mT
+
+
+def solve_triangular(
+    A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> Tensor:
+    """X with A @ X = B, or if not `left` X @ A = B, where A counts as triangular."""
+    A = ops.triu(A, int(unitriangular)) if upper else ops.tril(A, -int(unitriangular))
+    if unitriangular:
+        A = A + eye(A.shape[-1], dtype=A.dtype)
+    return solve(A, B, left=left)
+
+
+def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
+    """X with A @ X = B for matrices B, given the triangular factor of A that cholesky gives."""
+    L = L.mT if upper else L
+    return solve_triangular(L.mT, solve_triangular(L, B, upper=False), upper=True)
+
+
+def matrix_power(A: Tensor, n: int) -> Tensor:
+    """The product of `n` square matrices A; of inverses if n is negative."""
+    base, n = (inv(A), -n) if n < 0 else (A, n)
+    y = eye(A.shape[-1], dtype=A.dtype).expand(A.shape)
+    while n:
+        if n % 2:
+            y = y @ base
+        base, n = base @ base, n // 2
+    return y
 
 
 def svdvals(A: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
+import qgrad
 from qgrad import dtypes
 from qgrad.errors import DTypeError
 
@@ -53,3 +54,34 @@ def test_unknown_names_are_refused(name: object) -> None:
     """A misspelt name lists the known ones."""
     with pytest.raises(DTypeError, match="is not one of float16, float32"):
         dtypes.by_name(name)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [dtypes.float16, dtypes.float32, dtypes.float64])
+def test_limits_of_floats(dtype: dtypes.DType) -> None:
+    """NumPy's, as Python numbers."""
+    info, expected = qgrad.finfo(dtype), np.finfo(dtype.numpy)
+    for name in ("bits", "eps", "max", "min", "resolution", "smallest_normal", "tiny"):
+        assert getattr(info, name) == getattr(expected, name)
+    assert type(info.eps) is float
+    with pytest.raises(DTypeError, match=r"finfo: qgrad.int8 is no floating-point dtype"):
+        qgrad.finfo(dtypes.int8)
+
+
+@pytest.mark.parametrize("dtype", [dtypes.int8, dtypes.uint8, dtypes.int64])
+def test_limits_of_integers(dtype: dtypes.DType) -> None:
+    """NumPy's, as Python numbers."""
+    info, expected = qgrad.iinfo(dtype), np.iinfo(dtype.numpy)
+    assert (info.bits, info.min, info.max) == (expected.bits, expected.min, expected.max)
+    with pytest.raises(DTypeError, match=r"iinfo: qgrad.float32 is no integer dtype"):
+        qgrad.iinfo(dtypes.float32)
+
+
+def test_sizes() -> None:
+    """A Size is the tuple that tensors give."""
+    size = qgrad.Size([2, 3])
+    assert size == qgrad.ones(2, 3).shape
+    assert (size.numel(), repr(size)) == (6, "qgrad.Size([2, 3])")
+    assert copy.deepcopy(size) == pickle.loads(pickle.dumps(size)) == size
+    assert qgrad.is_tensor(qgrad.ones(1)) and not qgrad.is_tensor(size)
+    assert qgrad.tril_indices(2, 3, -1).tolist() == [[1], [0]]
+    assert qgrad.triu_indices(2, 2).tolist() == [[0, 0, 1], [0, 1, 1]]

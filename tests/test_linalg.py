@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import qgrad
 from qgrad import linalg
+from qgrad.autograd import gradcheck
 from qgrad.errors import DTypeError, ShapeError
 
 
@@ -146,3 +147,43 @@ def test_norms_do_not_overflow() -> None:
         np.testing.assert_allclose(y.item(), 5 * size, rtol=1e-12)
         y.backward()
         np.testing.assert_allclose(x.grad.numpy(), [0.6, 0.8], rtol=1e-12)
+
+
+@given(st.booleans(), st.booleans(), st.integers(0, 2**32))
+def test_triangular_systems(upper: bool, unitriangular: bool, seed: int) -> None:
+    """Only the triangle counts, and gets gradients."""
+    random = np.random.default_rng(seed)
+    a, b = matrix(random.normal(size=(3, 3)) + 3 * np.eye(3)), matrix(random.normal(size=(3, 2)))
+    x = linalg.solve_triangular(a, b, upper=upper, unitriangular=unitriangular)
+    factor = (np.triu if upper else np.tril)(a.numpy())
+    if unitriangular:
+        np.fill_diagonal(factor, 1)
+    np.testing.assert_allclose(factor @ x.numpy(), b.numpy(), atol=1e-9)
+    assert gradcheck(lambda a, b: linalg.solve_triangular(a, b, upper=upper), leaves(a, b))
+
+
+@given(st.integers(0, 2**32), st.booleans())
+def test_systems_by_cholesky(seed: int, upper: bool) -> None:
+    """The solution of the system itself, from either factor."""
+    random = np.random.default_rng(seed)
+    a, b = random.normal(size=(3, 3)), matrix(random.normal(size=(3, 2)))
+    a = matrix(a @ a.T + np.eye(3))
+    x = qgrad.cholesky_solve(b, linalg.cholesky(a, upper=upper), upper)
+    np.testing.assert_allclose(x.numpy(), np.linalg.solve(a.numpy(), b.numpy()), rtol=1e-8)
+
+
+def test_powers_and_logarithms() -> None:
+    """matrix_power of any sign; logdet is NaN for a negative determinant."""
+    a = matrix([[2.0, 1.0], [1.0, 1.0]])
+    for n in (-2, 0, 1, 5):
+        expected = np.linalg.matrix_power(a.numpy(), n)
+        np.testing.assert_allclose(qgrad.matrix_power(a, n).numpy(), expected, atol=1e-12)
+    assert qgrad.logdet(a).item() == pytest.approx(0, abs=1e-12)
+    assert math.isnan(qgrad.logdet(matrix([[0.0, 1.0], [1.0, 0.0]])).item())
+    assert qgrad.inverse is linalg.inv
+    assert qgrad.det is linalg.det
+
+
+def leaves(*tensors: qgrad.Tensor) -> list[qgrad.Tensor]:
+    """Copies that require grad."""
+    return [tensor.clone().requires_grad_() for tensor in tensors]

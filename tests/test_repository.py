@@ -51,6 +51,7 @@ FLOORS = {
     "tensor_repr": 0,
     "distributions": 3,
     "graph": 3,
+    "limits": 2,
     "linalg": 3,
     "nn": 3,
     "optim": 3,
