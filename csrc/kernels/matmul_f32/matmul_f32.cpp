@@ -65,6 +65,8 @@ void for_blocks(ptrdiff_t all_columns, ptrdiff_t all_depth, const Use& use) {
   }
 }
 
+constexpr ptrdiff_t kTileRowsF32 = 6;  // a whole tile of every instruction set
+
 // a.column_stride is 1.
 void multiply_part(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
                    ptrdiff_t y_stride) {
@@ -79,27 +81,55 @@ void multiply_part(const MatrixF32& a, const MatrixF32& b, const float* bias, fl
   });
 }
 
-// The parts of y that threads compute are ranges of columns, where each packs what it multiplies,
-// or of rows if there are too few columns; then each packs all.
+ptrdiff_t panels_f32(const MatmulF32Variant& variant, ptrdiff_t columns) {
+  return (columns + variant.panel_columns - 1) / variant.panel_columns;
+}
+
+// Threads share the rows of y, and before that the packing of what all of them multiply by.
+void multiply_sharing_rows(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
+                           ptrdiff_t y_stride, ptrdiff_t grain) {
+  const MatmulF32Variant& variant = matmul_f32_variants.get();
+  const ptrdiff_t widest = std::min(kColumnBlockF32, round_up(b.columns, variant.lanes));
+  AlignedVector<float> panels(static_cast<size_t>(widest * depth_block_f32(b.rows)));
+  for_blocks(b.columns, b.rows, [&](ptrdiff_t n, ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth) {
+    const ptrdiff_t width = variant.panel_columns;
+    parallel_for(panels_f32(variant, columns),
+                 std::max<ptrdiff_t>(1, kMovedElements / (width * depth)),
+                 [&](ptrdiff_t begin, ptrdiff_t end) {
+                   const ptrdiff_t first = begin * width, last = std::min(columns, end * width);
+                   pack_panels_f32(variant, b, k, depth, n + first, last - first,
+                                   panels.data() + first * depth);
+                 });
+    const float* block_bias = bias != nullptr && k + depth == b.rows ? bias + n : nullptr;
+    parallel_for((a.rows + kTileRowsF32 - 1) / kTileRowsF32, grain,
+                 [&](ptrdiff_t begin, ptrdiff_t end) {
+                   const ptrdiff_t row = begin * kTileRowsF32;
+                   const ptrdiff_t count = std::min(a.rows, end * kTileRowsF32) - row;
+                   variant.multiply({a.data + row * a.row_stride + k, count, a.row_stride},
+                                    {panels.data(), depth, columns}, k > 0, block_bias,
+                                    y + row * y_stride + n, y_stride);
+                 });
+  });
+}
+
+// The parts of y that threads compute are ranges of columns, where each packs what it multiplies
+// by, or of rows if there are too few columns.
 void multiply_packing_b(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
                         ptrdiff_t y_stride) {
-  constexpr ptrdiff_t kColumns = 64, kRows = 6;  // whole tiles of every instruction set
+  constexpr ptrdiff_t kColumns = 64;  // whole tiles of every instruction set
   const ptrdiff_t of_columns = (b.columns + kColumns - 1) / kColumns;
-  const ptrdiff_t of_rows = (a.rows + kRows - 1) / kRows;
+  const ptrdiff_t of_rows = (a.rows + kTileRowsF32 - 1) / kTileRowsF32;
   const auto grain = [&](ptrdiff_t parts) {
     return std::max<ptrdiff_t>(1, kProductsPerThread * parts / (a.rows * b.rows) / b.columns);
   };
-  if (of_columns >= 2 * thread_count() || of_columns >= of_rows) {
-    return parallel_for(of_columns, grain(of_columns), [&](ptrdiff_t begin, ptrdiff_t end) {
-      const ptrdiff_t first = begin * kColumns, stop = std::min(b.columns, end * kColumns);
-      multiply_part(a, part(b, 0, b.rows, first, stop - first),
-                    bias == nullptr ? nullptr : bias + first, y + first, y_stride);
-    });
+  if (thread_count() == 1) return multiply_part(a, b, bias, y, y_stride);
+  if (of_columns < 2 * thread_count() && of_columns < of_rows) {
+    return multiply_sharing_rows(a, b, bias, y, y_stride, grain(of_rows));
   }
-  parallel_for(of_rows, grain(of_rows), [&](ptrdiff_t begin, ptrdiff_t end) {
-    const ptrdiff_t first = begin * kRows, stop = std::min(a.rows, end * kRows);
-    multiply_part(part(a, first, stop - first, 0, a.columns), b, bias, y + first * y_stride,
-                  y_stride);
+  parallel_for(of_columns, grain(of_columns), [&](ptrdiff_t begin, ptrdiff_t end) {
+    const ptrdiff_t first = begin * kColumns, stop = std::min(b.columns, end * kColumns);
+    multiply_part(a, part(b, 0, b.rows, first, stop - first),
+                  bias == nullptr ? nullptr : bias + first, y + first, y_stride);
   });
 }
 
