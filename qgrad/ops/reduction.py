@@ -45,6 +45,7 @@ Dims = int | Sequence[int] | None
 
 # NumPy's type stubs want to know `keepdims` when types are checked.
 _add: Any = np.add.reduce
+_MANY = 4096  # elements: below, NumPy is faster to start
 _largest: Any = np.maximum.reduce
 _smallest: Any = np.minimum.reduce
 _multiply: Any = np.multiply.reduce
@@ -94,7 +95,11 @@ def sum_to_size(input: Value, size: tuple[int, ...]) -> Value:
     axes = tuple(
         i for i, n in enumerate(input.shape) if i < extra or (size[i - extra] == 1 and n != 1)
     )
-    return _add(input, axis=axes, dtype=input.dtype).reshape(size) if axes else input
+    if not axes:
+        return input
+    if input.size > _MANY and is_float32(input):
+        return kernels.reduce_f32("sum", input, axes).reshape(size)
+    return _add(input, axis=axes, dtype=input.dtype).reshape(size)
 
 
 @sum_to_size.rule("input")

@@ -11,6 +11,11 @@ Dispatch<MatmulF32Variant> matmul_f32_variants;
 
 namespace {
 
+constexpr ptrdiff_t kTileRowsF32 = 6;  // a whole tile of every instruction set
+
+// Elements to copy that are worth sharing: between products, the other threads are awake.
+constexpr ptrdiff_t kPackedElements = 1 << 14;
+
 ptrdiff_t round_up(ptrdiff_t n, ptrdiff_t to) { return (n + to - 1) / to * to; }
 
 // Whole rows of a panel whose width is known are a few moves, not a call.
@@ -65,8 +70,6 @@ void for_blocks(ptrdiff_t all_columns, ptrdiff_t all_depth, const Use& use) {
   }
 }
 
-constexpr ptrdiff_t kTileRowsF32 = 6;  // a whole tile of every instruction set
-
 // a.column_stride is 1.
 void multiply_part(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
                    ptrdiff_t y_stride) {
@@ -94,7 +97,7 @@ void multiply_sharing_rows(const MatrixF32& a, const MatrixF32& b, const float* 
   for_blocks(b.columns, b.rows, [&](ptrdiff_t n, ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth) {
     const ptrdiff_t width = variant.panel_columns;
     parallel_for(panels_f32(variant, columns),
-                 std::max<ptrdiff_t>(1, kMovedElements / (width * depth)),
+                 std::max<ptrdiff_t>(1, kPackedElements / (width * depth)),
                  [&](ptrdiff_t begin, ptrdiff_t end) {
                    const ptrdiff_t first = begin * width, last = std::min(columns, end * width);
                    pack_panels_f32(variant, b, k, depth, n + first, last - first,
@@ -137,7 +140,7 @@ void multiply_packing_b(const MatrixF32& a, const MatrixF32& b, const float* bia
 void store_transposed(const float* yt, ptrdiff_t rows, ptrdiff_t columns, const float* bias,
                       float* y, ptrdiff_t y_stride) {
   const MatmulF32Variant& variant = matmul_f32_variants.get();
-  const ptrdiff_t grain = std::max<ptrdiff_t>(1, kMovedElements / columns);
+  const ptrdiff_t grain = std::max<ptrdiff_t>(1, kPackedElements / columns);
   parallel_for(rows, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
     float* const to = y + begin * y_stride;
     variant.pack_transposed(yt + begin, rows, columns, columns, end - begin, to, y_stride);
@@ -153,7 +156,7 @@ AlignedVector<float> copied_rows(const MatrixF32& a) {
   if (a.row_stride == 1) {
     // Its columns are contiguous: the transpose of a panel.
     const MatmulF32Variant& variant = matmul_f32_variants.get();
-    const ptrdiff_t grain = std::max<ptrdiff_t>(1, kMovedElements / a.columns);
+    const ptrdiff_t grain = std::max<ptrdiff_t>(1, kPackedElements / a.columns);
     parallel_for(a.rows, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
       variant.pack_transposed(a.data + begin, a.column_stride, a.columns, a.columns, end - begin,
                               rows.data() + begin * a.columns, a.columns);
