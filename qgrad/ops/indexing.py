@@ -350,10 +350,12 @@ def triu_dinput(g: Value, diagonal: int) -> Value:
     return triu(g, diagonal)
 
 
-@op()
+@op(view=True)
 def diagonal(input: Value, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Value:
     """The diagonal of dims `dim1` and `dim2`, as the last dim."""
-    return np.diagonal(input, offset, dim1, dim2).copy()
+    y = np.diagonal(input, offset, dim1, dim2)
+    y.flags.writeable = input.flags.writeable  # NumPy's is not, for code older than views
+    return y
 
 
 @diagonal.rule("input")

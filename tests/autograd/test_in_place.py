@@ -276,3 +276,17 @@ def test_fills() -> None:
     assert abs(x.normal_(5.0, 0.5, generator=g).mean().item() - 5) < 0.1
     assert x.uniform_(2.0, 3.0, generator=g).min().item() >= 2
     assert set(x.bernoulli_(0.5, generator=g).tolist()) == {0, 1}
+
+
+def test_diagonals_are_views() -> None:
+    """K.diagonal().add_(noise) changes K, and the noise gets its gradient."""
+    k, noise = qgrad.zeros(2, 3), qgrad.tensor(2.0, requires_grad=True)
+    k.diagonal().add_(1)
+    assert k.tolist() == [[1, 0, 0], [0, 1, 0]]
+    changed = k * 1
+    changed.diagonal(1).add_(noise)
+    (changed * qgrad.arange(6).reshape(2, 3)).sum().backward()
+    assert changed.tolist() == [[1, 2, 0], [0, 1, 2]]
+    assert noise.grad.item() == 1 + 5
+    with pytest.raises(ValueError, match="read-only"):
+        qgrad.ones(1, 1).expand(2, 2).diagonal().add_(1)
