@@ -269,7 +269,7 @@ class ParameterList(Module):
     def extra_repr(self) -> str:
         """The arguments, as the repr shows them."""
         return "\n".join(
-            f"({name}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
+            f"  ({name}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
             for name, p in self._parameters.items()
             if p is not None
         )

@@ -129,3 +129,12 @@ def test_parameter_list() -> None:
     assert len(params) == 2
     with pytest.raises(IndexError, match="index 2 is out of range, it holds 2"):
         params[2]
+
+
+def test_parameter_lists_are_shown() -> None:
+    """As PyTorch shows them: one on a line of its own, or one on the same line."""
+    one = "  (0): Parameter containing: [qgrad.float32 of size 2x3]"
+    params = [nn.Parameter(qgrad.ones(2, 3)) for _ in range(2)]
+    assert repr(nn.ParameterList(params[:1])) == f"ParameterList({one})"
+    shown = f"ParameterList(\n  {one}\n  {one.replace('(0)', '(1)')}\n)"
+    assert repr(nn.ParameterList(params)) == shown
