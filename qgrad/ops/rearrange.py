@@ -13,7 +13,7 @@ from qgrad.ops.composed import repeat, unbind
 from qgrad.ops.indexing import diagonal as diagonal_of
 from qgrad.ops.indexing import getitem, put_diagonal
 from qgrad.ops.op import Value, op
-from qgrad.ops.shape import expand, identity, normalize_dim, reshape, transpose
+from qgrad.ops.shape import clone, expand, identity, normalize_dim, reshape, transpose
 
 __all__ = [
     "argwhere",
@@ -138,9 +138,9 @@ def t(input: Value) -> Value:
 
 
 def diag(input: Value, diagonal: int = 0) -> Value:
-    """A vector as the diagonal of a square matrix, or the diagonal of a matrix."""
+    """A vector as the diagonal of a square matrix, or a copy of the diagonal of a matrix."""
     if input.ndim == 2:
-        return diagonal_of(input, diagonal)
+        return clone(diagonal_of(input, diagonal))
     if input.ndim != 1:
         raise ShapeError(f"diag: needs 1 or 2 dims, got {list(input.shape)}; use diagonal")
     n = input.shape[0] + abs(diagonal)

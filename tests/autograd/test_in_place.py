@@ -282,6 +282,7 @@ def test_diagonals_are_views() -> None:
     """K.diagonal().add_(noise) changes K, and the noise gets its gradient."""
     k, noise = qgrad.zeros(2, 3), qgrad.tensor(2.0, requires_grad=True)
     k.diagonal().add_(1)
+    k.diag().add_(1)  # a copy
     assert k.tolist() == [[1, 0, 0], [0, 1, 0]]
     changed = k * 1
     changed.diagonal(1).add_(noise)
