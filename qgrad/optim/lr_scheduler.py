@@ -15,7 +15,9 @@ __all__ = [
     "ExponentialLR",
     "LRScheduler",
     "LambdaLR",
+    "LinearLR",
     "MultiStepLR",
+    "ReduceLROnPlateau",
     "StepLR",
 ]
 
@@ -206,3 +208,107 @@ class CosineAnnealingLR(LRScheduler):
 
     def _height(self, t: int) -> float:
         return 1 + math.cos(math.pi * t / self.T_max)
+
+
+class LinearLR(LRScheduler):
+    """A warmup: a factor of the rate goes from `start_factor` to `end_factor`.
+
+    That takes `total_iters` epochs.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1.0 / 3,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
+        if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
+            raise ValueError(
+                f"LinearLR: start_factor must be in (0, 1] and end_factor in [0, 1], got "
+                f"{start_factor} and {end_factor}."
+            )
+        self.start_factor, self.end_factor = start_factor, end_factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        """The rates at this epoch."""
+        epoch, ratio = self.last_epoch, 1.0
+        if epoch <= self.total_iters:
+            ratio = self._factor(epoch) / (self._factor(epoch - 1) if epoch else 1)
+        return [group["lr"] * ratio for group in self._groups()]
+
+    def _factor(self, epoch: int) -> float:
+        done = min(max(epoch, 0), self.total_iters) / self.total_iters
+        return self.start_factor + (self.end_factor - self.start_factor) * done
+
+
+class ReduceLROnPlateau(LRScheduler):
+    """The rate times `factor` once `metric` has not improved for more than `patience` epochs.
+
+    Call `scheduler.step(metric)`. Better is lower for mode "min" and higher for "max", by more than
+    `threshold`, a part of the best or with threshold_mode "abs" a difference. After a reduction
+    `cooldown` epochs do not count; no rate goes below `min_lr`, nor changes by at most `eps`.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: float | Sequence[float] = 0,
+        eps: float = 1e-8,
+    ) -> None:
+        if factor >= 1:
+            raise ValueError(f"ReduceLROnPlateau: factor is {factor}, but must be < 1.")
+        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
+            raise ValueError(
+                f"ReduceLROnPlateau: mode must be 'min' or 'max' and threshold_mode 'rel' or "
+                f"'abs', got {mode!r} and {threshold_mode!r}."
+            )
+        groups = len(optimizer.param_groups)
+        self.mode, self.factor, self.patience = mode, factor, patience
+        self.threshold, self.threshold_mode = threshold, threshold_mode
+        self.cooldown, self.cooldown_counter, self.num_bad_epochs = cooldown, 0, 0
+        self.min_lrs = [min_lr] * groups if isinstance(min_lr, (int, float)) else list(min_lr)
+        self.eps = eps
+        self.best = math.inf if mode == "min" else -math.inf
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float]:
+        """The rates as they are."""
+        return [group["lr"] for group in self._groups()]
+
+    def step(self, metrics: Any = None) -> None:
+        """Take note of the metric of this epoch."""
+        if metrics is None:
+            raise TypeError("ReduceLROnPlateau: step needs the metric: scheduler.step(loss).")
+        current = float(metrics)
+        if self._is_better(current):
+            self.best, self.num_bad_epochs = current, 0
+        else:
+            self.num_bad_epochs += 1
+        if self.cooldown_counter > 0:
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown_counter - 1, 0
+        if self.num_bad_epochs > self.patience:
+            self._reduce()
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+        self._advance()
+
+    def _reduce(self) -> None:
+        for group, low in zip(self._groups(), self.min_lrs, strict=True):
+            lr = max(group["lr"] * self.factor, low)
+            if group["lr"] - lr > self.eps:
+                group["lr"] = lr
+
+    def _is_better(self, current: float) -> bool:
+        margin = self.threshold if self.mode == "max" else -self.threshold
+        relative = self.threshold_mode == "rel"
+        bound = self.best * (1 + margin) if relative else self.best + margin
+        return current > bound if self.mode == "max" else current < bound

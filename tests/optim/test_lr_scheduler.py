@@ -31,6 +31,8 @@ def rates(optimizer: Any, scheduler: Any, steps: int) -> list[float]:
 
 # The first twelve rates that PyTorch 2.13 gives from 0.5.
 PYTORCH = [
+    (lambda o: sched.LinearLR(o, 0.2, 1.0, 4), [0.1, 0.2, 0.3, 0.4] + [0.5] * 8),
+    (lambda o: sched.LinearLR(o, 1.0, 0.0, 3), [0.5, 1 / 3, 1 / 6] + [0.0] * 9),
     (
         lambda o: sched.StepLR(o, 3, 0.5),
         [0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125, 0.125, 0.0625, 0.0625, 0.0625],
@@ -131,3 +133,106 @@ def test_errors(make: Any, kind: type[Exception], message: str) -> None:
     """Bad arguments are refused with the value and the rule."""
     with pytest.raises(kind, match=message):
         make(make_optimizer())
+
+
+METRICS = [1.0, 0.9, 0.9, 0.9, 0.95, 0.85, 0.8499, 0.9, 0.9, 0.9, 0.9, -1.0, -1.00001, -1.0, -1.0]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (
+            {"patience": 1, "factor": 0.5},
+            [
+                0.5,
+                0.5,
+                0.5,
+                0.25,
+                0.25,
+                0.25,
+                0.25,
+                0.25,
+                0.125,
+                0.125,
+                0.0625,
+                0.0625,
+                0.0625,
+                0.0625,
+                0.0625,
+            ],
+        ),
+        (
+            {"patience": 0, "factor": 0.5, "cooldown": 2},
+            [
+                0.5,
+                0.5,
+                0.25,
+                0.25,
+                0.25,
+                0.25,
+                0.25,
+                0.125,
+                0.125,
+                0.125,
+                0.0625,
+                0.0625,
+                0.0625,
+                0.0625,
+                0.0625,
+            ],
+        ),
+        (
+            {
+                "mode": "max",
+                "patience": 1,
+                "factor": 0.5,
+                "threshold": 0.01,
+                "threshold_mode": "abs",
+            },
+            [
+                0.5,
+                0.5,
+                0.25,
+                0.25,
+                0.125,
+                0.125,
+                0.0625,
+                0.0625,
+                0.03125,
+                0.03125,
+                0.015625,
+                0.015625,
+                0.0078125,
+                0.0078125,
+                0.00390625,
+            ],
+        ),
+        (
+            {"mode": "max", "patience": 2, "min_lr": 0.2, "threshold": 0.1},
+            [0.5, 0.5, 0.5, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2],
+        ),
+    ],
+)
+def test_plateaus(options: dict[str, Any], expected: list[float]) -> None:
+    """The rates that PyTorch 2.13 gives for these metrics, also after a state is loaded."""
+    optimizer = make_optimizer()
+    scheduler, found = sched.ReduceLROnPlateau(optimizer, **options), []
+    for metric in METRICS:
+        scheduler.step(qgrad.tensor(metric, dtype=qgrad.float64))
+        found.append(optimizer.param_groups[0]["lr"])
+        state = scheduler.state_dict()
+        scheduler = sched.ReduceLROnPlateau(optimizer, **options)
+        scheduler.load_state_dict(state)
+    assert found == pytest.approx(expected)
+
+
+def test_plateau_errors() -> None:
+    """Bad arguments are refused with the value and the rule; the metric must be given."""
+    with pytest.raises(ValueError, match=r"factor is 1.0, but must be < 1"):
+        sched.ReduceLROnPlateau(make_optimizer(), factor=1.0)
+    with pytest.raises(ValueError, match=r"mode must be 'min' or 'max'.*got 'low'"):
+        sched.ReduceLROnPlateau(make_optimizer(), "low")
+    with pytest.raises(TypeError, match="step needs the metric"):
+        sched.ReduceLROnPlateau(make_optimizer()).step()
+    with pytest.raises(ValueError, match=r"LinearLR: start_factor must be in \(0, 1\]"):
+        sched.LinearLR(make_optimizer(), 0.0)
