@@ -350,7 +350,6 @@ from qgrad.storage import (
     TypedStorage,
     UntypedStorage,
 )
-from qgrad.symbolic import SymBool, SymFloat, SymInt, sensitivity
 from qgrad.tensor import Tensor
 from qgrad.version import __version__
 
@@ -373,11 +372,16 @@ if TYPE_CHECKING:
         pixel_unshuffle,
     )
     from qgrad.program import Program
+    from qgrad.symbolic import SymBool, SymFloat, SymInt
+    from qgrad.symbolic.sensitivity import sensitivity
 
 # Loaded when first asked for, so that `import qgrad` stays quick.
 _LAZY = {
     "Program": "qgrad.program",
     "Size": "qgrad.limits",
+    "SymBool": "qgrad.symbolic",
+    "SymFloat": "qgrad.symbolic",
+    "SymInt": "qgrad.symbolic",
     "cholesky": "qgrad.linalg",
     "cholesky_solve": "qgrad.linalg",
     "cosine_similarity": "qgrad.nn.functional",
@@ -395,6 +399,7 @@ _LAZY = {
     "pixel_shuffle": "qgrad.nn.functional",
     "pixel_unshuffle": "qgrad.nn.functional",
     "quantization": "qgrad",
+    "sensitivity": "qgrad.symbolic",
     "slogdet": "qgrad.linalg",
     "testing": "qgrad",
 }

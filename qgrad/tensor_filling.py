@@ -18,7 +18,6 @@ from qgrad.ops.composed import index_add
 from qgrad.ops.indexing import getitem, put_zeros
 from qgrad.ops.rng import Generator, default_generator
 from qgrad.ops.shape import expand
-from qgrad.symbolic import SymInt
 
 __all__ = ["Filling", "has_free_size", "spread"]
 
@@ -147,7 +146,7 @@ class Filling(Variable):
 
 def has_free_size(shape: tuple[int, ...]) -> bool:
     """Whether a size of the shape is one that a trace leaves free."""
-    return any(isinstance(n, SymInt) for n in shape)
+    return any(hasattr(n, "expr") for n in shape)  # a SymInt, loaded by traces only
 
 
 def spread(value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

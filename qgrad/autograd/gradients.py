@@ -13,11 +13,17 @@ from qgrad.autograd.record import make, refresh
 from qgrad.autograd.variable import Node, Variable
 from qgrad.errors import ShapeError
 from qgrad.ops.shape import stack
-from qgrad.symbolic import gradient as symbolic
 
-__all__ = ["backward", "grad"]
+__all__ = ["backward", "grad", "set_symbolic"]
 
 Tensors = Any  # one tensor or a sequence of them
+_symbolic: Any = None
+
+
+def set_symbolic(module: Any) -> None:
+    """Tell who knows symbolic numbers: `is_symbolic(values)` and `grad(...)`, once it is loaded."""
+    global _symbolic
+    _symbolic = module
 
 
 def backward(
@@ -76,8 +82,8 @@ def grad(
     Of SymFloats the derivatives are SymFloats, and always differentiable again; one that the
     outputs do not depend on has derivative 0.
     """
-    if symbolic.is_symbolic(outputs) or symbolic.is_symbolic(inputs):
-        return symbolic.grad(outputs, inputs, grad_outputs, allow_unused)
+    if _symbolic is not None and (_symbolic.is_symbolic(outputs) or _symbolic.is_symbolic(inputs)):
+        return _symbolic.grad(outputs, inputs, grad_outputs, allow_unused)
     if not only_inputs:
         raise ValueError("grad: only_inputs must be True; use backward to fill the .grad of leaves")
     if materialize_grads and allow_unused is False:

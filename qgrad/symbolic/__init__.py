@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from qgrad.autograd.gradients import set_symbolic
+from qgrad.symbolic import gradient
 from qgrad.symbolic.gradient import grad, is_symbolic
 from qgrad.symbolic.guards import Guard
 from qgrad.symbolic.record import run_on_symbols
@@ -44,3 +46,5 @@ __all__ = [
     "run_on_symbols",
     "sensitivity",
 ]
+
+set_symbolic(gradient)
