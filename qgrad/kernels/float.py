@@ -8,14 +8,15 @@ sizes that do not fit ShapeError, an unknown function name or parameter ValueErr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DTypeError
-from . import float_reference as reference
 from .checks import checked_array, fail, show
+from .convolution import Windows, conv_size
 from .extension import core
 from .float_functions import BINARY_F32, UNARY_F32
 
@@ -39,6 +40,9 @@ __all__ = [
     "softmax_f32",
     "unary_f32",
 ]
+
+# The meaning of the kernels is loaded only where it must stand in for them.
+reference: Any = None if core is not None else import_module(".float_reference", __package__)
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -113,14 +117,14 @@ def conv2d_f32(
     """
     x = checked_array("conv2d", "x", x, _FLOAT32, 4)
     w = checked_array("conv2d", "weight", w, _FLOAT32, 4)
-    how = reference.Windows(stride, pads, dilation, groups)
+    how = Windows(stride, pads, dilation, groups)
     _check_conv("conv2d", x.shape[1], x.shape[2:], w.shape, how, x=x, weight=w)
     bias = _checked_bias("conv2d", bias, w.shape[0])
     if out is None:
         return (core or reference).conv2d_f32(
             x, w, bias, stride=stride, pads=pads, dilation=dilation, groups=groups
         )
-    shape = (len(x), w.shape[0], *reference.conv_size(x.shape[2:], w.shape[2:], how))
+    shape = (len(x), w.shape[0], *conv_size(x.shape[2:], w.shape[2:], how))
     if _strided("conv2d", "out", out) is not out or out.shape != shape:
         fail("conv2d", f"out must have the result's shape {list(shape)}", x=x, weight=w, out=out)
     if core is not None:
@@ -146,9 +150,9 @@ def conv2d_dinput_f32(
     op = "conv2d_dinput"
     g = checked_array(op, "g", g, _FLOAT32, 4)
     w = checked_array(op, "weight", w, _FLOAT32, 4)
-    how = reference.Windows(stride, pads, dilation, groups)
+    how = Windows(stride, pads, dilation, groups)
     _check_conv(op, w.shape[1] * groups, size, w.shape, how, g=g, weight=w)
-    _check_grad(op, g, w.shape[0], reference.conv_size(size, w.shape[2:], how))
+    _check_grad(op, g, w.shape[0], conv_size(size, w.shape[2:], how))
     return (core or reference).conv2d_dinput_f32(
         g, w, tuple(size), stride=stride, pads=pads, dilation=dilation, groups=groups
     )
@@ -168,12 +172,12 @@ def conv2d_dweight_f32(
     op = "conv2d_dweight"
     g = checked_array(op, "g", g, _FLOAT32, 4)
     x = checked_array(op, "x", x, _FLOAT32, 4)
-    how = reference.Windows(stride, pads, dilation, groups)
+    how = Windows(stride, pads, dilation, groups)
     if groups < 1 or x.shape[1] % groups:
         fail(op, f"{groups} groups do not divide the channels", x=x)
     weights = (g.shape[1], x.shape[1] // groups, *kernel)
     _check_conv(op, x.shape[1], x.shape[2:], weights, how, g=g, x=x)
-    _check_grad(op, g, g.shape[1], reference.conv_size(x.shape[2:], kernel, how), x.shape[0])
+    _check_grad(op, g, g.shape[1], conv_size(x.shape[2:], kernel, how), x.shape[0])
     return (core or reference).conv2d_dweight_f32(
         g, x, tuple(kernel), stride=stride, pads=pads, dilation=dilation, groups=groups
     )
@@ -184,7 +188,7 @@ def _check_conv(
     channels: int,
     size: Sequence[int],
     kernel: Sequence[int],
-    how: reference.Windows,
+    how: Windows,
     **arrays: F32,
 ) -> None:
     if how.groups < 1 or min(*how.stride, *how.dilation) < 1 or min(how.pads) < 0:

@@ -9,11 +9,12 @@ on batch size, tiling, threads or instruction set.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .convolution import Windows, conv_size
 from .float_functions import BINARY_F32, UNARY_F32, exp, fma, log
 
 F32 = NDArray[np.float32]
@@ -42,26 +43,6 @@ def linear_f32(x: F32, w: F32, bias: F32 | None) -> F32:
     rows = x.reshape(int(np.prod(x.shape[:-1])), x.shape[-1])
     y = matmul_f32(rows, w.T).reshape(*x.shape[:-1], w.shape[0])
     return y if bias is None else y + bias
-
-
-class Windows(NamedTuple):
-    """How a convolution walks: strides, padding (top, bottom, left, right), dilation, groups."""
-
-    stride: tuple[int, int]
-    pads: tuple[int, int, int, int]
-    dilation: tuple[int, int]
-    groups: int
-
-
-def conv_size(size: Sequence[int], kernel: Sequence[int], how: Windows) -> tuple[int, int]:
-    """Height and width of the output for an input and kernel of these sizes."""
-    height, width = (
-        (size[i] + how.pads[2 * i] + how.pads[2 * i + 1] - how.dilation[i] * (kernel[i] - 1) - 1)
-        // how.stride[i]
-        + 1
-        for i in (0, 1)
-    )
-    return height, width
 
 
 def _taps(padded: F32, kernel: Sequence[int], out: Sequence[int], how: Windows) -> list[F32]:

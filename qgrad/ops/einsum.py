@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,8 @@ from qgrad.ops.reduction import sum
 from qgrad.ops.shape import permute, reshape, unsqueeze
 
 __all__ = ["einsum"]
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 # Dims are letters; the dims that "..." stands for are named by negative numbers, -1 for the last.
 Label = str | int
@@ -71,7 +72,7 @@ def _spelled(args: Sequence[Any]) -> tuple[str, list[Value]]:
 
 
 def _letters(sublist: Sequence[Any]) -> str:
-    return "".join("..." if i is Ellipsis else string.ascii_letters[i] for i in sublist)
+    return "".join("..." if i is Ellipsis else _LETTERS[i] for i in sublist)
 
 
 def _parse(equation: str, operands: Sequence[Value]) -> tuple[list[Labels], Labels]:
@@ -80,7 +81,7 @@ def _parse(equation: str, operands: Sequence[Value]) -> tuple[list[Labels], Labe
     terms = left.split(",")
     for part in (*terms, right):
         letters = part.replace("...", "", 1)
-        if letters and not all(c in string.ascii_letters for c in letters):
+        if letters and not all(c in _LETTERS for c in letters):
             raise ValueError(f"einsum: {part!r} in {equation!r} may hold letters and one '...'")
     if len(terms) != len(operands):
         raise ValueError(f"einsum: {equation!r} names {len(terms)} operands, got {len(operands)}")
