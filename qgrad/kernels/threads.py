@@ -55,13 +55,14 @@ def _choose(num_threads: int, where: str) -> None:
 
 
 def _first_choice() -> None:
-    for name in ("QGRAD_NUM_THREADS", "OMP_NUM_THREADS"):
-        value = os.environ.get(name, "").strip()
-        if value.isdecimal():
-            return _choose(int(value), name)
-        if value and name == "QGRAD_NUM_THREADS":
-            raise ValueError(f"{name}: {value!r} is no number of threads; give 1 to {_MOST}")
-    return _choose(min(usable_cpus(), _MOST), "qgrad")
+    own, shared = (os.environ.get(f"{who}_NUM_THREADS", "").strip() for who in ("QGRAD", "OMP"))
+    if own and not own.isdecimal():
+        raise ValueError(f"QGRAD_NUM_THREADS: {own!r} is no number of threads; give 1 to {_MOST}")
+    if own:
+        return _choose(int(own), "QGRAD_NUM_THREADS")
+    # The other variable is meant for others too: a value that means nothing here is no error.
+    meant = shared.isdecimal() and 1 <= int(shared) <= _MOST
+    return _choose(int(shared) if meant else min(usable_cpus(), _MOST), "qgrad")
 
 
 _first_choice()

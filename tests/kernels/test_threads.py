@@ -180,6 +180,8 @@ def run(code: str, variables: dict[str, str]) -> str:
         ({"QGRAD_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"}, "3"),
         ({"OMP_NUM_THREADS": "5"}, "5"),
         ({"OMP_NUM_THREADS": "4,2"}, str(kernels.usable_cpus())),
+        ({"OMP_NUM_THREADS": "0"}, str(kernels.usable_cpus())),
+        ({"OMP_NUM_THREADS": "100000"}, str(kernels.usable_cpus())),
         ({}, str(kernels.usable_cpus())),
     ],
 )
