@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from math import e, inf, nan, pi
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qgrad import autograd, ops
 from qgrad.autograd import (
@@ -15,7 +14,6 @@ from qgrad.autograd import (
     no_grad,
     set_grad_enabled,
 )
-from qgrad.config import show_config
 from qgrad.creation import (
     arange,
     as_tensor,
@@ -69,12 +67,12 @@ from qgrad.dtypes import (
     int32 as int,
 )
 from qgrad.kernels import get_num_threads, set_num_threads
+from qgrad.later import later
 from qgrad.ops import (
     abs,
     absolute,
     acos,
     acosh,
-    adaptive_avg_pool1d,
     add,
     addcdiv,
     addcmul,
@@ -102,9 +100,7 @@ from qgrad.ops import (
     atan,
     atan2,
     atanh,
-    avg_pool1d,
     baddbmm,
-    batch_norm,
     bincount,
     bitwise_and,
     bitwise_left_shift,
@@ -128,11 +124,6 @@ from qgrad.ops import (
     column_stack,
     concat,
     concatenate,
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_transpose1d,
-    conv_transpose2d,
     cos,
     cosh,
     count_nonzero,
@@ -146,9 +137,7 @@ from qgrad.ops import (
     div,
     divide,
     dot,
-    dropout,
     dstack,
-    einsum,
     eq,
     equal,
     erf,
@@ -156,7 +145,6 @@ from qgrad.ops import (
     exp,
     exp2,
     expm1,
-    feature_dropout,
     fix,
     flatten,
     flip,
@@ -172,7 +160,6 @@ from qgrad.ops import (
     get_default_dtype,
     greater,
     greater_equal,
-    group_norm,
     gt,
     hstack,
     hypot,
@@ -184,7 +171,6 @@ from qgrad.ops import (
     isinf,
     isnan,
     kron,
-    layer_norm,
     le,
     lerp,
     less,
@@ -207,8 +193,6 @@ from qgrad.ops import (
     masked_select,
     matmul,
     max,
-    max_pool1d,
-    max_pool2d,
     maximum,
     mean,
     median,
@@ -245,7 +229,6 @@ from qgrad.ops import (
     remainder,
     repeat_interleave,
     reshape,
-    rms_norm,
     roll,
     round,
     rsqrt,
@@ -296,25 +279,6 @@ from qgrad.ops import (
     xlogy,
 )
 from qgrad.ops.rearrange import where
-from qgrad.qparams import QParams
-from qgrad.qtensor import (
-    QScheme,
-    QTensor,
-    dequantize,
-    int_repr,
-    per_channel_affine,
-    per_channel_symmetric,
-    per_tensor_affine,
-    per_tensor_symmetric,
-    q_per_channel_axis,
-    q_per_channel_scales,
-    q_per_channel_zero_points,
-    q_scale,
-    q_zero_point,
-    quantize_per_channel,
-    quantize_per_tensor,
-    quantize_per_tensor_dynamic,
-)
 from qgrad.random import (
     Generator,
     bernoulli,
@@ -330,31 +294,12 @@ from qgrad.random import (
     randperm,
     seed,
 )
-from qgrad.serialize import load, load_file, save, save_file
-from qgrad.storage import (
-    BoolStorage,
-    ByteStorage,
-    CharStorage,
-    ComplexDoubleStorage,
-    ComplexFloatStorage,
-    DoubleStorage,
-    FloatStorage,
-    HalfStorage,
-    IntStorage,
-    LongStorage,
-    QInt8Storage,
-    QInt32Storage,
-    QUInt4x2Storage,
-    QUInt8Storage,
-    ShortStorage,
-    TypedStorage,
-    UntypedStorage,
-)
 from qgrad.tensor import Tensor
 from qgrad.version import __version__
 
 if TYPE_CHECKING:
     from qgrad import graph, linalg, nn, optim, quantization, testing
+    from qgrad.config import show_config
     from qgrad.limits import Size, finfo, iinfo
     from qgrad.linalg import (
         cholesky,
@@ -371,54 +316,169 @@ if TYPE_CHECKING:
         pixel_shuffle,
         pixel_unshuffle,
     )
+    from qgrad.ops import (
+        adaptive_avg_pool1d,
+        avg_pool1d,
+        batch_norm,
+        conv1d,
+        conv2d,
+        conv3d,
+        conv_transpose1d,
+        conv_transpose2d,
+        dropout,
+        einsum,
+        feature_dropout,
+        group_norm,
+        layer_norm,
+        max_pool1d,
+        max_pool2d,
+        rms_norm,
+    )
     from qgrad.program import Program
+    from qgrad.qparams import QParams
+    from qgrad.qtensor import (
+        QScheme,
+        QTensor,
+        dequantize,
+        int_repr,
+        per_channel_affine,
+        per_channel_symmetric,
+        per_tensor_affine,
+        per_tensor_symmetric,
+        q_per_channel_axis,
+        q_per_channel_scales,
+        q_per_channel_zero_points,
+        q_scale,
+        q_zero_point,
+        quantize_per_channel,
+        quantize_per_tensor,
+        quantize_per_tensor_dynamic,
+    )
+    from qgrad.serialize import load, load_file, save, save_file
+    from qgrad.storage import (
+        BoolStorage,
+        ByteStorage,
+        CharStorage,
+        ComplexDoubleStorage,
+        ComplexFloatStorage,
+        DoubleStorage,
+        FloatStorage,
+        HalfStorage,
+        IntStorage,
+        LongStorage,
+        QInt8Storage,
+        QInt32Storage,
+        QUInt4x2Storage,
+        QUInt8Storage,
+        ShortStorage,
+        TypedStorage,
+        UntypedStorage,
+    )
     from qgrad.symbolic import SymBool, SymFloat, SymInt
     from qgrad.symbolic.sensitivity import sensitivity
 
 # Loaded when first asked for, so that `import qgrad` stays quick.
-_LAZY = {
-    "Program": "qgrad.program",
-    "Size": "qgrad.limits",
-    "SymBool": "qgrad.symbolic",
-    "SymFloat": "qgrad.symbolic",
-    "SymInt": "qgrad.symbolic",
-    "cholesky": "qgrad.linalg",
-    "cholesky_solve": "qgrad.linalg",
-    "cosine_similarity": "qgrad.nn.functional",
-    "det": "qgrad.linalg",
-    "finfo": "qgrad.limits",
-    "graph": "qgrad",
-    "iinfo": "qgrad.limits",
-    "inverse": "qgrad.linalg",
-    "linalg": "qgrad",
-    "logdet": "qgrad.linalg",
-    "matrix_power": "qgrad.linalg",
-    "nn": "qgrad",
-    "optim": "qgrad",
-    "pairwise_distance": "qgrad.nn.functional",
-    "pixel_shuffle": "qgrad.nn.functional",
-    "pixel_unshuffle": "qgrad.nn.functional",
-    "quantization": "qgrad",
-    "sensitivity": "qgrad.symbolic",
-    "slogdet": "qgrad.linalg",
-    "testing": "qgrad",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'qgrad' has no attribute {name!r}")
-    home = _LAZY[name]
-    if home == "qgrad":
-        return importlib.import_module(f"qgrad.{name}")
-    value = getattr(importlib.import_module(home), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
-
+__getattr__, __dir__ = later(
+    __name__,
+    {
+        "qgrad.config": ("show_config",),
+        "qgrad.graph": ("graph",),
+        "qgrad.limits": (
+            "Size",
+            "finfo",
+            "iinfo",
+        ),
+        "qgrad.linalg": (
+            "cholesky",
+            "cholesky_solve",
+            "det",
+            "inverse",
+            "linalg",
+            "logdet",
+            "matrix_power",
+            "slogdet",
+        ),
+        "qgrad.nn": ("nn",),
+        "qgrad.nn.functional": (
+            "cosine_similarity",
+            "pairwise_distance",
+            "pixel_shuffle",
+            "pixel_unshuffle",
+        ),
+        "qgrad.ops": (
+            "adaptive_avg_pool1d",
+            "avg_pool1d",
+            "batch_norm",
+            "conv1d",
+            "conv2d",
+            "conv3d",
+            "conv_transpose1d",
+            "conv_transpose2d",
+            "dropout",
+            "einsum",
+            "feature_dropout",
+            "group_norm",
+            "layer_norm",
+            "max_pool1d",
+            "max_pool2d",
+            "rms_norm",
+        ),
+        "qgrad.optim": ("optim",),
+        "qgrad.program": ("Program",),
+        "qgrad.qparams": ("QParams",),
+        "qgrad.qtensor": (
+            "QScheme",
+            "QTensor",
+            "dequantize",
+            "int_repr",
+            "per_channel_affine",
+            "per_channel_symmetric",
+            "per_tensor_affine",
+            "per_tensor_symmetric",
+            "q_per_channel_axis",
+            "q_per_channel_scales",
+            "q_per_channel_zero_points",
+            "q_scale",
+            "q_zero_point",
+            "quantize_per_channel",
+            "quantize_per_tensor",
+            "quantize_per_tensor_dynamic",
+        ),
+        "qgrad.quantization": ("quantization",),
+        "qgrad.serialize": (
+            "load",
+            "load_file",
+            "save",
+            "save_file",
+        ),
+        "qgrad.storage": (
+            "BoolStorage",
+            "ByteStorage",
+            "CharStorage",
+            "ComplexDoubleStorage",
+            "ComplexFloatStorage",
+            "DoubleStorage",
+            "FloatStorage",
+            "HalfStorage",
+            "IntStorage",
+            "LongStorage",
+            "QInt32Storage",
+            "QInt8Storage",
+            "QUInt4x2Storage",
+            "QUInt8Storage",
+            "ShortStorage",
+            "TypedStorage",
+            "UntypedStorage",
+        ),
+        "qgrad.symbolic": (
+            "SymBool",
+            "SymFloat",
+            "SymInt",
+            "sensitivity",
+        ),
+        "qgrad.testing": ("testing",),
+    },
+)
 
 __all__ = [
     "BoolStorage",

@@ -6,10 +6,12 @@ The Tensor floor registers its constructor once with `set_box`; until then resul
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["box", "set_box", "unbox"]
 

@@ -19,7 +19,7 @@ from qgrad.device import Device, check_device, cpu
 from qgrad.dtypes import DType
 from qgrad.errors import DTypeError
 from qgrad.ops import aliases, composed, joining, products, rearrange, statistics
-from qgrad.ops.op import Op, register_handler
+from qgrad.ops.op import Op, register_handler, registry
 from qgrad.ops.promotion import default_float, get_default_dtype
 from qgrad.tensor_filling import Filling
 from qgrad.tensor_interop import Interop
@@ -382,6 +382,15 @@ def _cast(dtype: DType) -> Callable[[Tensor], Tensor]:
     return method
 
 
+def _matrix_function(name: str) -> Callable[..., Any]:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        from qgrad import linalg  # not before it is needed: `import qgrad` stays quick
+
+        return getattr(linalg, name)(self, *args, **kwargs)
+
+    return method
+
+
 def _attach(name: str, method: Callable[..., Any], doc: str | None) -> None:
     if name not in Tensor.__dict__:
         method.__name__ = name
@@ -396,10 +405,15 @@ def _attach_op(name: str, op: Op) -> None:
         _attach(name + "_", _in_place(op), f"{op.doc} In place.")
 
 
+_MATRIX_FUNCTIONS = (
+    *("cholesky", "cholesky_solve", "det", "inverse", "logdet", "matrix_power", "slogdet"),
+)
+
+
 def _attach_methods() -> None:
     """Every op and composed function whose first argument is `input` is a method; ops that keep the
     shape have a twin that works in place, `exp_`."""
-    for name, op in ops.registry.items():
+    for name, op in registry.items():
         if op.params[0] == "input":
             _attach_op(name, op)
     for module in (composed, rearrange, aliases, joining, statistics, products):
@@ -416,6 +430,8 @@ def _attach_methods() -> None:
         *((dtypes.int8, "char"), (dtypes.uint8, "byte"), (dtypes.bool_, "bool")),
     ):
         _attach(name, _cast(dtype), f"The elements as {dtype}.")
+    for name in _MATRIX_FUNCTIONS:
+        _attach(name, _matrix_function(name), f"As `qgrad.{name}`.")
 
 
 _attach_methods()

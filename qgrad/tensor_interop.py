@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from qgrad.autograd.mode import recording
 from qgrad.autograd.record import make, refresh, shared_cell
 from qgrad.autograd.variable import Variable
-from qgrad.storage import TypedStorage, UntypedStorage, storage_of
+
+if TYPE_CHECKING:
+    from qgrad.storage import TypedStorage, UntypedStorage
 
 __all__ = ["Interop", "copied_memory"]
 
@@ -73,7 +74,7 @@ class Interop(Variable):
 
     def storage(self) -> TypedStorage:
         """The memory that this tensor and its views look at; writing there writes to them."""
-        return storage_of(self._data)[0]
+        return _storage_of(self._data)[0]
 
     def untyped_storage(self) -> UntypedStorage:
         """The storage as bytes."""
@@ -81,7 +82,7 @@ class Interop(Variable):
 
     def storage_offset(self) -> int:
         """How many elements of the storage lie before the first one."""
-        return storage_of(self._data)[1]
+        return _storage_of(self._data)[1]
 
     def data_ptr(self) -> int:
         """The address of the first element."""
@@ -154,6 +155,8 @@ class Interop(Variable):
                 f"deepcopy: a tensor with history (made by {self._node.op.name}) cannot be copied; "
                 "use x.detach().clone()"
             )
+        from copy import deepcopy
+
         copied = make(copied_memory(self._data, memo), type(self))
         memo[id(self)] = copied
         copied._requires_grad = self._requires_grad
@@ -168,6 +171,12 @@ class Interop(Variable):
         array = np.asarray(self._data, order="C")
         state = _attributes(self) or None
         return rebuild, (type(self), array, self._requires_grad), state
+
+
+def _storage_of(array: Array) -> tuple[TypedStorage, int]:
+    from qgrad.storage import storage_of  # not before it is needed: `import qgrad` stays quick
+
+    return storage_of(array)
 
 
 def _attributes(tensor: Any) -> dict[str, Any]:

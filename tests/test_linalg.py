@@ -187,3 +187,19 @@ def test_powers_and_logarithms() -> None:
 def leaves(*tensors: qgrad.Tensor) -> list[qgrad.Tensor]:
     """Copies that require grad."""
     return [tensor.clone().requires_grad_() for tensor in tensors]
+
+
+def test_methods() -> None:
+    """The functions that PyTorch has as methods too."""
+    a = qgrad.tensor([[4.0, 1.0], [2.0, 3.0]], dtype=qgrad.float64, requires_grad=True)
+    assert a.det().item() == pytest.approx(10.0)
+    assert a.logdet().item() == pytest.approx(math.log(10.0))
+    assert a.slogdet().sign.item() == 1.0
+    assert qgrad.allclose(a.inverse() @ a, qgrad.eye(2, dtype=qgrad.float64))
+    assert qgrad.equal(a.matrix_power(2), a @ a)
+    s = a @ a.T
+    factor = s.cholesky()
+    assert qgrad.allclose(factor @ factor.T, s)
+    assert qgrad.allclose(
+        s @ qgrad.eye(2, dtype=qgrad.float64).cholesky_solve(factor), s.inverse() @ s
+    )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qgrad.autograd.gradcheck import gradcheck, gradgradcheck
 from qgrad.autograd.gradients import backward, grad
 from qgrad.autograd.mode import (
     enable_grad,
@@ -17,33 +15,24 @@ from qgrad.autograd.mode import (
 )
 from qgrad.autograd.record import record
 from qgrad.autograd.variable import Variable
+from qgrad.later import later
 
 if TYPE_CHECKING:
     from qgrad.autograd import functional
     from qgrad.autograd.anomaly_mode import detect_anomaly, set_detect_anomaly
+    from qgrad.autograd.finite_differences import gradcheck, gradgradcheck
     from qgrad.autograd.function import Function
 
 # Loaded when first asked for, so that `import qgrad` stays quick.
-_LAZY = {
-    "Function": "function",
-    "detect_anomaly": "anomaly_mode",
-    "functional": "functional",
-    "set_detect_anomaly": "anomaly_mode",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module 'qgrad.autograd' has no attribute {name!r}")
-    module = importlib.import_module(f"qgrad.autograd.{_LAZY[name]}")
-    value = module if name == _LAZY[name] else getattr(module, name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
-
+__getattr__, __dir__ = later(
+    __name__,
+    {
+        "qgrad.autograd.anomaly_mode": ("detect_anomaly", "set_detect_anomaly"),
+        "qgrad.autograd.finite_differences": ("gradcheck", "gradgradcheck"),
+        "qgrad.autograd.function": ("Function",),
+        "qgrad.autograd.functional": ("functional",),
+    },
+)
 
 __all__ = [
     "Function",

@@ -1,5 +1,10 @@
 """The door to the kernels: arrays in, arrays out, checked here and trusted inside."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..later import later
 from .float import (
     affine_f32,
     avg_pool_f32,
@@ -21,20 +26,47 @@ from .float import (
     unary_f32,
 )
 from .float_functions import BINARY_F32, UNARY_F32
-from .integer import (
-    add_s8,
-    avg_pool_s8,
-    conv2d_s8,
-    dequantize,
-    gemm_s8,
-    lut_u8,
-    max_pool_s8,
-    quantize,
-)
 from .isa import available_isas, cpu_features, isa, set_isa
-from .optimizer import adam_step, sgd_step
 from .threads import get_num_threads, set_num_threads, usable_cpus
-from .windows import adaptive_windows, pool_windows
+
+if TYPE_CHECKING:
+    from .integer import (
+        add_s8,
+        avg_pool_s8,
+        conv2d_s8,
+        dequantize,
+        gemm_s8,
+        lut_u8,
+        max_pool_s8,
+        quantize,
+    )
+    from .optimizer import adam_step, sgd_step
+    from .windows import adaptive_windows, pool_windows
+
+# Loaded when first asked for, so that `import qgrad` stays quick.
+__getattr__, __dir__ = later(
+    __name__,
+    {
+        "qgrad.kernels.integer": (
+            "add_s8",
+            "avg_pool_s8",
+            "conv2d_s8",
+            "dequantize",
+            "gemm_s8",
+            "lut_u8",
+            "max_pool_s8",
+            "quantize",
+        ),
+        "qgrad.kernels.optimizer": (
+            "adam_step",
+            "sgd_step",
+        ),
+        "qgrad.kernels.windows": (
+            "adaptive_windows",
+            "pool_windows",
+        ),
+    },
+)
 
 __all__ = [
     "BINARY_F32",

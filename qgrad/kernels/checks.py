@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import DTypeError, QParamError, ShapeError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 
 __all__ = ["checked_array", "checked_codes", "checked_ints", "checked_scale", "fail", "show"]
 

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import DTypeError
 from .checks import checked_array, fail, show
 from .convolution import Windows, conv_size
 from .extension import core
 from .float_functions import BINARY_F32, UNARY_F32
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    F32 = NDArray[np.float32]
+    I32 = NDArray[np.int32]
+
 
 __all__ = [
     "affine_f32",
@@ -44,8 +50,6 @@ __all__ = [
 # The meaning of the kernels is loaded only where it must stand in for them.
 reference: Any = None if core is not None else import_module(".float_reference", __package__)
 
-F32 = NDArray[np.float32]
-I32 = NDArray[np.int32]
 _FLOAT32 = np.dtype(np.float32)
 _REDUCE = ("sum", "mean", "amax")
 _UNARY_INDEX = {name: index for index, name in enumerate(core.unary_f32_names() if core else ())}

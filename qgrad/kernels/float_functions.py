@@ -10,13 +10,17 @@ in a training step, is computed in float32 with fused multiply-adds (csrc/simd/f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-F32 = NDArray[np.float32]
-F64 = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    F32 = NDArray[np.float32]
+    F64 = NDArray[np.float64]
+
+
 _F32 = np.float32
 
 _LOG2E: Final = 1.4426950408889634

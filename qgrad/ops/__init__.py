@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from qgrad.ops import codes as _codes  # noqa: F401  (says what ops do with quantized tensors)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from qgrad.later import later
 from qgrad.ops.activation import (
     celu,
     elu,
@@ -69,7 +72,6 @@ from qgrad.ops.arithmetic import (
     where,
 )
 from qgrad.ops.cast import cast
-from qgrad.ops.columns import col2im, im2col
 from qgrad.ops.comparison import (
     bitwise_and,
     bitwise_left_shift,
@@ -120,12 +122,7 @@ from qgrad.ops.composed import (
     unflatten,
     var_mean,
 )
-from qgrad.ops.conv import conv1d, conv2d, conv2d_dinput, conv2d_dweight, conv_padding
-from qgrad.ops.conv3d import conv3d, conv3d_dinput, conv3d_dweight
-from qgrad.ops.conv_transpose import conv_transpose1d, conv_transpose2d
 from qgrad.ops.cumulative import cumprod, cumsum, recurrence
-from qgrad.ops.dropout import dropout, feature_dropout
-from qgrad.ops.einsum import einsum
 from qgrad.ops.elementwise import (
     abs,
     ceil,
@@ -159,7 +156,6 @@ from qgrad.ops.elementwise import (
     zeros_like,
 )
 from qgrad.ops.exponential import exp2, log2, log10, logaddexp, xlogy
-from qgrad.ops.group_norm import group_norm, instance_norm, rms_norm
 from qgrad.ops.indexing import (
     diagonal,
     embedding,
@@ -187,38 +183,12 @@ from qgrad.ops.joining import (
     repeat_interleave,
     vstack,
 )
-from qgrad.ops.linalg import (
-    linalg_cholesky,
-    linalg_cofactor,
-    linalg_det,
-    linalg_inv,
-    linalg_inv_info,
-    linalg_logabsdet,
-    linalg_sign,
-    linalg_singular_vectors,
-    linalg_solve,
-    linalg_svdvals,
-)
-from qgrad.ops.loss import binary_cross_entropy, class_cross_entropy
 from qgrad.ops.matmul import linear, linear_shape_error, matmul
 from qgrad.ops.norm import vector_norm
-from qgrad.ops.normalization import batch_norm, batch_norm_affine, layer_norm
-from qgrad.ops.op import Op, op, register_handler, registry
-from qgrad.ops.pad import pad, pad_transpose
+from qgrad.ops.op import Op, op, register_handler
 from qgrad.ops.piecewise import hardtanh, prelu, threshold
-from qgrad.ops.pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    max_pool1d,
-    max_pool1d_indices,
-    max_pool2d,
-    max_pool2d_indices,
-)
 from qgrad.ops.products import addmv, baddbmm, cdist, dist, inner, kron, tensordot, trace
 from qgrad.ops.promotion import get_default_dtype, set_default_dtype
-from qgrad.ops.quantize import fake_quantize, straight_through
 from qgrad.ops.rearrange import (
     argwhere,
     diag,
@@ -230,7 +200,6 @@ from qgrad.ops.rearrange import (
     tile,
     unfold,
 )
-from qgrad.ops.recurrent import gru_layer, lstm_layer, rnn_layer
 from qgrad.ops.reduction import (
     all,
     amax,
@@ -247,7 +216,6 @@ from qgrad.ops.reduction import (
     sum_to_size,
     var,
 )
-from qgrad.ops.resize import interpolate, interpolate_transpose
 from qgrad.ops.rng import Generator, manual_seed
 from qgrad.ops.shape import (
     cat,
@@ -280,6 +248,139 @@ from qgrad.ops.statistics import (
 )
 from qgrad.ops.steps import stepwise
 from qgrad.ops.trigonometry import acos, acosh, asin, asinh, atan, atan2, atanh, hypot
+
+if TYPE_CHECKING:
+    from qgrad.ops.columns import col2im, im2col
+    from qgrad.ops.conv import conv1d, conv2d, conv2d_dinput, conv2d_dweight, conv_padding
+    from qgrad.ops.conv_transpose import conv_transpose1d, conv_transpose2d
+    from qgrad.ops.dropping import dropout, feature_dropout
+    from qgrad.ops.einstein import einsum
+    from qgrad.ops.grouped_norms import group_norm, instance_norm, rms_norm
+    from qgrad.ops.linalg import (
+        linalg_cholesky,
+        linalg_cofactor,
+        linalg_det,
+        linalg_inv,
+        linalg_inv_info,
+        linalg_logabsdet,
+        linalg_sign,
+        linalg_singular_vectors,
+        linalg_solve,
+        linalg_svdvals,
+    )
+    from qgrad.ops.loss import binary_cross_entropy, class_cross_entropy
+    from qgrad.ops.normalization import batch_norm, batch_norm_affine, layer_norm
+    from qgrad.ops.op import registry
+    from qgrad.ops.padding import pad, pad_transpose
+    from qgrad.ops.pool import (
+        adaptive_avg_pool1d,
+        adaptive_avg_pool2d,
+        avg_pool1d,
+        avg_pool2d,
+        max_pool1d,
+        max_pool1d_indices,
+        max_pool2d,
+        max_pool2d_indices,
+    )
+    from qgrad.ops.quantize import fake_quantize, straight_through
+    from qgrad.ops.recurrent import gru_layer, lstm_layer, rnn_layer
+    from qgrad.ops.resize import interpolate, interpolate_transpose
+    from qgrad.ops.volumes import conv3d, conv3d_dinput, conv3d_dweight
+
+# Ops that make no methods of Tensor wait until they are asked for.
+_LATER = {
+    "qgrad.ops.columns": (
+        "col2im",
+        "im2col",
+    ),
+    "qgrad.ops.conv": (
+        "conv1d",
+        "conv2d",
+        "conv2d_dinput",
+        "conv2d_dweight",
+        "conv_padding",
+    ),
+    "qgrad.ops.volumes": (
+        "conv3d",
+        "conv3d_dinput",
+        "conv3d_dweight",
+    ),
+    "qgrad.ops.conv_transpose": (
+        "conv_transpose1d",
+        "conv_transpose2d",
+    ),
+    "qgrad.ops.dropping": (
+        "dropout",
+        "feature_dropout",
+    ),
+    "qgrad.ops.einstein": ("einsum",),
+    "qgrad.ops.grouped_norms": (
+        "group_norm",
+        "instance_norm",
+        "rms_norm",
+    ),
+    "qgrad.ops.linalg": (
+        "linalg_cholesky",
+        "linalg_cofactor",
+        "linalg_det",
+        "linalg_inv",
+        "linalg_inv_info",
+        "linalg_logabsdet",
+        "linalg_sign",
+        "linalg_singular_vectors",
+        "linalg_solve",
+        "linalg_svdvals",
+    ),
+    "qgrad.ops.loss": (
+        "binary_cross_entropy",
+        "class_cross_entropy",
+    ),
+    "qgrad.ops.normalization": (
+        "batch_norm",
+        "batch_norm_affine",
+        "layer_norm",
+    ),
+    "qgrad.ops.padding": (
+        "pad",
+        "pad_transpose",
+    ),
+    "qgrad.ops.pool": (
+        "adaptive_avg_pool1d",
+        "adaptive_avg_pool2d",
+        "avg_pool1d",
+        "avg_pool2d",
+        "max_pool1d",
+        "max_pool1d_indices",
+        "max_pool2d",
+        "max_pool2d_indices",
+    ),
+    "qgrad.ops.quantize": (
+        "fake_quantize",
+        "straight_through",
+    ),
+    "qgrad.ops.recurrent": (
+        "gru_layer",
+        "lstm_layer",
+        "rnn_layer",
+    ),
+    "qgrad.ops.resize": (
+        "interpolate",
+        "interpolate_transpose",
+    ),
+}
+_load, __dir__ = later(__name__, _LATER)
+
+
+def __getattr__(name: str) -> Any:
+    """A name that waits. `registry` is the whole table: all of them are loaded first."""
+    if name != "registry":
+        return _load(name)
+    for names in _LATER.values():
+        _load(names[0])
+    whole = importlib.import_module("qgrad.ops.op").registry
+    globals()["registry"] = whole
+    return whole
+
 
 __all__ = [
     "Generator",

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.conv import Size, conv2d, conv2d_dinput, conv2d_dweight, spread
 from qgrad.ops.op import Value, describe, op
-from qgrad.ops.pad import pad
+from qgrad.ops.padding import pad
 from qgrad.ops.reduction import sum
 from qgrad.ops.shape import reshape
 

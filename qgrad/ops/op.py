@@ -51,9 +51,13 @@ class _Handlers(dict[type, "Handler | None"]):
     """Handler by exact type, filled on first sight of a type from its base classes."""
 
     def __missing__(self, cls: type) -> Handler | None:
-        found = next((_registered[base] for base in cls.__mro__ if base in _registered), None)
-        self[cls] = found
+        found = self[cls] = next(filter(None, map(_own_handler, cls.__mro__)), None)
         return found
+
+
+def _own_handler(cls: type) -> Handler | None:
+    run = cls.__dict__.get("_run_op")
+    return _registered.get(cls) if run is None else Handler(1000, run.__func__)
 
 
 _handlers = _Handlers()
@@ -63,6 +67,7 @@ def register_handler(cls: type, priority: int, run: HandlerFunction) -> None:
     """Let `run(op, args, kwargs)` compute every op that has an argument of class `cls`.
 
     Of several arguments' handlers, the one with the highest priority runs. Subclasses inherit.
+    A class of a lower floor says it by a static method `_run_op` instead, which goes above all.
     """
     _registered[cls] = Handler(priority, run)
     _handlers.clear()

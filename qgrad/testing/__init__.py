@@ -1,7 +1,7 @@
 """For tests of code that uses qgrad; `qgrad.testing.strategies` has what Hypothesis needs."""
 
-from qgrad.autograd.gradcheck import gradcheck as gradcheck
-from qgrad.autograd.gradcheck import gradgradcheck as gradgradcheck
+from qgrad.autograd.finite_differences import gradcheck as gradcheck
+from qgrad.autograd.finite_differences import gradgradcheck as gradgradcheck
 from qgrad.testing.codes import CodeReport as CodeReport
 from qgrad.testing.codes import NodeCodes as NodeCodes
 from qgrad.testing.codes import assert_codes_equal as assert_codes_equal

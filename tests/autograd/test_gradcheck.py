@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import qgrad
 from qgrad import ops
 from qgrad.autograd import Function, gradcheck, gradgradcheck
-from qgrad.autograd.gradcheck import GradcheckError
+from qgrad.autograd.finite_differences import GradcheckError
 from qgrad.tensor import Tensor
 
 
