@@ -98,6 +98,10 @@ QG_INLINE F32 fma(F32 a, F32 b, F32 c) { return _mm256_fmadd_ps(a, b, c); }
 QG_INLINE F32 to_float(I32 v) { return _mm256_cvtepi32_ps(v); }
 QG_INLINE I32 round_to_int(F32 v) { return _mm256_cvtps_epi32(v); }
 
+// The compiler would convert halves of what it is given, and join them.
+QG_INLINE __m256d to_double(__m128 v) { return _mm256_cvtps_pd(v); }
+QG_INLINE __m128 to_single(__m256d v) { return _mm256_cvtpd_ps(v); }
+
 QG_INLINE I32 flag_nan(I32 flags, F32 v) {
   return _mm256_or_si256(flags, _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)));
 }

@@ -70,6 +70,10 @@ QG_INLINE F32 fma(F32 a, F32 b, F32 c) { return _mm512_fmadd_ps(a, b, c); }
 QG_INLINE F32 to_float(I32 v) { return _mm512_cvtepi32_ps(v); }
 QG_INLINE I32 round_to_int(F32 v) { return _mm512_cvtps_epi32(v); }
 
+// The compiler would convert halves of what it is given, and join them.
+QG_INLINE __m512d to_double(__m256 v) { return _mm512_cvtps_pd(v); }
+QG_INLINE __m256 to_single(__m512d v) { return _mm512_cvtpd_ps(v); }
+
 QG_INLINE I32 flag_nan(I32 flags, F32 v) {
   return _mm512_mask_set1_epi32(flags, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), -1);
 }

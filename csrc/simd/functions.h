@@ -10,7 +10,7 @@ typedef double F64 __attribute__((vector_size(kWide * 8)));
 typedef int64_t I64 __attribute__((vector_size(kWide * 8)));
 typedef uint64_t U64
     __attribute__((vector_size(kWide * 8)));  // for bits of NaN and infinity, which wrap
-typedef float HalfF32 __attribute__((vector_size(kWide * 4)));
+typedef float HalfF32 __attribute__((vector_size(kWide * 4)));  // what to_double() takes
 
 QG_INLINE F64 wide(double x) { return x - F64{}; }  // not +: that would turn -0.0 into 0.0
 QG_INLINE I64 bits(F64 x) { return reinterpret_cast<I64>(x); }
@@ -19,19 +19,19 @@ QG_INLINE F64 from_bits(I64 x) { return reinterpret_cast<F64>(x); }
 QG_INLINE F64 load_wide(const float* p) {
   HalfF32 half;
   __builtin_memcpy(&half, p, sizeof half);
-  return __builtin_convertvector(half, F64);
+  return to_double(half);
 }
 QG_INLINE F64 load_wide(const float* p, ptrdiff_t n) {
   HalfF32 half = {};
   __builtin_memcpy(&half, p, static_cast<size_t>(n) * sizeof(float));
-  return __builtin_convertvector(half, F64);
+  return to_double(half);
 }
 QG_INLINE void store_rounded(float* p, F64 x) {
-  const HalfF32 half = __builtin_convertvector(x, HalfF32);
+  const HalfF32 half = to_single(x);
   __builtin_memcpy(p, &half, sizeof half);
 }
 QG_INLINE void store_rounded(float* p, F64 x, ptrdiff_t n) {
-  const HalfF32 half = __builtin_convertvector(x, HalfF32);
+  const HalfF32 half = to_single(x);
   __builtin_memcpy(p, &half, static_cast<size_t>(n) * sizeof(float));
 }
 

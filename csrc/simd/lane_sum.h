@@ -16,6 +16,32 @@ struct LaneSum {
   }
 };
 
+// Calls add(v, i, count) for elements [i, i + count) of n, count <= kWide, which belong to vector
+// v.
+template <class Add>
+QG_INLINE void for_lane_vectors(ptrdiff_t n, const Add& add) {
+  ptrdiff_t i = 0;
+  for (; i + kSumLanes <= n; i += kSumLanes) {
+    QG_UNROLL
+    for (int v = 0; v < kSumVectors; ++v) add(v, i + v * kWide, kWide);
+  }
+  QG_UNROLL
+  for (int v = 0; v < kSumVectors; ++v) {
+    const ptrdiff_t left = n - i - v * kWide;
+    if (left > 0) add(v, i + v * kWide, left < kWide ? left : kWide);
+  }
+}
+
+QG_INLINE F64 get(const float* x, ptrdiff_t n) {
+  return n >= kWide ? load_wide(x) : load_wide(x, n);
+}
+
+// x with zeros for the lanes from n on.
+QG_INLINE F64 first_lanes(F64 x, ptrdiff_t n) {
+  for (ptrdiff_t l = n; l < kWide; ++l) x[l] = 0.0;
+  return x;
+}
+
 // ((0+4)+(2+6)) + ((1+5)+(3+7))
 QG_INLINE double total(const LaneSum& s) {
   double lane[kSumLanes];

@@ -16,6 +16,8 @@
 
 // The vocabulary is meaningless as calls: operands would travel through memory.
 #define QG_INLINE static inline __attribute__((always_inline))
+// The same for lambdas, between their parameters and their body.
+#define QG_INLINED __attribute__((always_inline))
 
 // For loops over registers: an array that is indexed by a loop variable lives in memory.
 #if defined(__clang__)

@@ -92,6 +92,13 @@ QG_INLINE F32 fma(F32 a, F32 b, F32 c) {
 }
 QG_INLINE F32 to_float(I32 v) { return __builtin_convertvector(v, F32); }
 
+typedef float HalfOfF32 __attribute__((vector_size(8)));
+typedef double Doubles __attribute__((vector_size(16)));
+
+// Half the lanes of an F32, in float64.
+QG_INLINE Doubles to_double(HalfOfF32 v) { return __builtin_convertvector(v, Doubles); }
+QG_INLINE HalfOfF32 to_single(Doubles v) { return __builtin_convertvector(v, HalfOfF32); }
+
 // Half to even, for |v| <= 2^22: adding 1.5 * 2^23 leaves no bits for a fraction.
 QG_INLINE I32 round_to_int(F32 v) {
   const F32 magic = splat(12582912.0f);

@@ -42,7 +42,7 @@ __all__ = [
     "matmul_f32",
     "max_pool_f32",
     "reduce_f32",
-    "relu_dinput_f32",
+    "softmax_dinput_f32",
     "softmax_f32",
     "unary_f32",
 ]
@@ -279,6 +279,18 @@ def softmax_f32(x: F32, axis: int = -1) -> F32:
     return reference.softmax_f32(x, axis) if core is None else core.softmax_f32(x, axis, False)
 
 
+def softmax_dinput_f32(g: F32, y: F32) -> F32:
+    """The gradient of a softmax along the last axis: y * (g - sum(g * y)).
+
+    `y` is its result and `g` that one's gradient.
+    """
+    op = "softmax_dinput"
+    g, y = checked_array(op, "g", g, _FLOAT32), checked_array(op, "y", y, _FLOAT32)
+    if g.shape != y.shape or not y.ndim:
+        fail(op, "needs g and y of one shape, with an axis", g=g, y=y)
+    return (core or reference).softmax_dinput_f32(g, y)
+
+
 def log_softmax_f32(x: F32, axis: int = -1) -> F32:
     """Logarithm of the softmax along `axis`, without cancellation."""
     x = checked_array("log_softmax", "x", x, _FLOAT32)
@@ -316,14 +328,6 @@ def batch_norm_grads_f32(
 def _check_channels(op: str, x: F32) -> None:
     if x.ndim < 2 or x.size == 0:
         fail(op, "needs x[B, C, ...] that is not empty", x=x)
-
-
-def relu_dinput_f32(g: F32, y: F32) -> F32:
-    """Gradient of relu for its input: g where the result y is positive, else 0."""
-    g, y = checked_array("relu", "g", g, _FLOAT32), checked_array("relu", "y", y, _FLOAT32)
-    if g.shape != y.shape:
-        fail("relu_dinput", "needs g and y of one shape", g=g, y=y)
-    return (core or reference).relu_dinput_f32(g, y)
 
 
 def layer_norm_f32(

@@ -266,22 +266,43 @@ def _fma_polynomial(coefficients: Sequence[Any], x: F32) -> F32:
     return y
 
 
-def _normal_tail(a: F32) -> tuple[F32, F32, F32, F32]:
-    """(e, s1, s2, ratio): exp(-a*a/2) = e*s1*s2, and 1 - Phi(a) = ratio times that; 0 <= a <= 14.5.
+def _scaled_exp(high: F32, low: F32) -> tuple[F32, F32, F32]:
+    """(e, s1, s2): exp(high + low) = e*s1*s2, for high in [-110, 0] and low within its last place.
 
-    a*a is taken in two parts, as an error of the exponent would be one of every digit; 2**n as two
-    factors, as n goes down to -152.
+    2**n is two factors, as n goes down to -159.
     """
-    half = _F32(0.5)
-    square = a * a
-    high, low = square * half, _fma(a, a, -square) * half
-    shifted = _fma(high, -1.44269502, _RNE_F32)
+    shifted = _fma(high, 1.44269502, _RNE_F32)
     n = shifted - _RNE_F32
-    r = _fma(n, 1.90465421e-9, _fma(n, -0.693147182, -high)) - low
+    r = _fma(n, 1.90465421e-9, _fma(n, -0.693147182, high)) + low
     e = _fma(r * r, _fma_polynomial(_EXP_F32, r), r) + _F32(1)
     power = shifted.view(np.int32) - _RNE_F32.view(np.int32)
     first = power >> 1
     s1, s2 = (((p + 127) << 23).view(np.float32) for p in (first, power - first))
+    return e, s1, s2
+
+
+def exp_difference(a: F32, b: F32) -> F32:
+    """exp(a - b) for a <= b, within 1 unit in the last place.
+
+    What the difference loses by rounding is added to the exponent: of a difference of -80 it would
+    be 30 units in the last place of the result.
+    """
+    difference = a - b
+    back = difference - a
+    low = (a - (difference - back)) - (b + back)
+    far = difference < _F32(-104)  # where the result is 0
+    e, s1, s2 = _scaled_exp(np.where(far, _F32(-104), difference), np.where(far, _F32(0), low))
+    return (e * s1) * s2
+
+
+def _normal_tail(a: F32) -> tuple[F32, F32, F32, F32]:
+    """(e, s1, s2, ratio): exp(-a*a/2) = e*s1*s2, and 1 - Phi(a) = ratio times that; 0 <= a <= 14.5.
+
+    a*a is taken in two parts, as an error of the exponent would be one of every digit.
+    """
+    half = _F32(-0.5)
+    square = a * a
+    e, s1, s2 = _scaled_exp(square * half, _fma(a, a, -square) * half)
     inverse = _F32(1) / (a + _F32(4.25))
     return e, s1, s2, _fma_polynomial(_NORMAL_TAIL, (a - _F32(4.25)) * inverse) * inverse
 
@@ -397,4 +418,5 @@ BINARY_F32: Final[dict[str, Callable[..., Any]]] = {
     "minimum": lambda a, b: np.where((a < b) | (a != a), a, b),
     "pow": lambda a, b: power(a.astype(np.float64), b.astype(np.float64)).astype(_F32),
     "gelu_dinput": lambda g, x: gelu_dinput(*np.broadcast_arrays(g, x)),
+    "relu_dinput": lambda g, y: np.where(y > 0, g, _F32(0)),
 }

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .convolution import Windows, conv_size
-from .float_functions import BINARY_F32, UNARY_F32, exp, fma, log
+from .float_functions import BINARY_F32, UNARY_F32, exp_difference, fma, log
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -176,31 +176,40 @@ def lane_sum(x: F64) -> F64:
     return lanes[..., 0]
 
 
-def _softmax_parts(x: F32, axis: int) -> tuple[F64, F64, F64]:
-    """(x - max, its exponential, the exponential's sum), with `axis` moved last."""
-    wide = np.moveaxis(x, axis, -1).astype(np.float64)
-    shifted = wide - np.max(wide, axis=-1, keepdims=True)
-    e = exp(shifted)
-    return shifted, e, lane_sum(e)[..., None]
+def _exponentials(x: F32) -> tuple[F32, F32, F64]:
+    """(maximum, exp(x - maximum), its sum) of every row of x."""
+    most = np.max(x, axis=-1, keepdims=True)
+    e = exp_difference(x, np.broadcast_to(most, x.shape))
+    return most, e, lane_sum(e.astype(np.float64))[..., None]
 
 
 @quiet
 def softmax_f32(x: F32, axis: int) -> F32:
-    """exp(x - max) / sum(exp(x - max)) in float64, rounded once."""
+    """exp(x - max) / sum(exp(x - max)) in float32, the sum in float64 and rounded."""
     if x.size == 0:
         return x.copy()
-    _, e, total = _softmax_parts(x, axis)
-    return np.ascontiguousarray(np.moveaxis((e / total).astype(np.float32), -1, axis))
+    _, e, total = _exponentials(np.moveaxis(x, axis, -1))
+    return np.ascontiguousarray(np.moveaxis(e / total.astype(np.float32), -1, axis))
+
+
+@quiet
+def softmax_dinput_f32(g: F32, y: F32) -> F32:
+    """y * (g - sum(g * y)) over the last axis; the sum in float64, rounded."""
+    if y.size == 0:
+        return y.copy()
+    total = lane_sum(g.astype(np.float64) * y.astype(np.float64))
+    return np.asarray(y * (g - total.astype(np.float32)[..., None]))
 
 
 @quiet
 def log_softmax_f32(x: F32, axis: int) -> F32:
-    """(x - max) - log(sum(exp(x - max))) in float64, rounded once."""
+    """(x - max) - log(sum(exp(x - max))) in float64, of float32 exponentials, rounded once."""
     if x.size == 0:
         return x.copy()
-    shifted, _, total = _softmax_parts(x, axis)
-    y = (shifted - log(total)).astype(np.float32)
-    return np.ascontiguousarray(np.moveaxis(y, -1, axis))
+    x = np.moveaxis(x, axis, -1)
+    most, _, total = _exponentials(x)
+    y = (x.astype(np.float64) - most.astype(np.float64)) - log(total)
+    return np.ascontiguousarray(np.moveaxis(y.astype(np.float32), -1, axis))
 
 
 @quiet
@@ -266,12 +275,6 @@ def batch_norm_grads_f32(
     shift, a32, b32 = (v.astype(np.float32).reshape(shape) for v in (total / rows.shape[1], a, b))
     dx = (g - shift) * a32 + (x - mean.reshape(shape)) * b32
     return dx, (product * scale).astype(np.float32), total.astype(np.float32)
-
-
-@quiet
-def relu_dinput_f32(g: F32, y: F32) -> F32:
-    """g where y > 0, else 0."""
-    return np.where(y > 0, g, np.float32(0))
 
 
 @quiet

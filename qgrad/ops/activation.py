@@ -49,7 +49,7 @@ def relu(input: Value) -> Value:
 @relu.rule("input")
 def relu_dinput(g: Value, y: Value) -> Value:
     if isinstance(g, np.ndarray) and is_float32(g) and is_float32(y):
-        return kernels.relu_dinput_f32(g, y)
+        return kernels.binary_f32("relu_dinput", g, y)
     return in_steps(where(_positive(y), g, 0.0), y)
 
 

@@ -15,23 +15,17 @@ struct SquaredDistance {
 template <class Function>
 QG_INLINE double row_sum(const float* x, ptrdiff_t n, double mean) {
   LaneSum sum = LaneSum::zero();
-  ptrdiff_t i = 0;
-  for (; i + kWide <= n; i += kWide)
-    sum.lanes[i / kWide % kSumVectors] += Function::of(load_wide(x + i), mean);
-  if (i < n) {
-    F64 v = Function::of(load_wide(x + i, n - i), mean);
-    for (ptrdiff_t l = n - i; l < kWide; ++l) v[l] = 0.0;
-    sum.lanes[i / kWide % kSumVectors] += v;
-  }
+  for_lane_vectors(n, [&](int v, ptrdiff_t i, ptrdiff_t count) QG_INLINED {
+    sum.lanes[v] += first_lanes(Function::of(get(x + i, count), mean), count);
+  });
   return total(sum);
 }
 
 QG_INLINE F64 normalized(F64 x, double mean, double inverse, const LayerNormTerms& t, ptrdiff_t i,
                          ptrdiff_t n) {
   F64 y = (x - mean) * inverse;
-  if (t.weight != nullptr)
-    y = y * (n >= kWide ? load_wide(t.weight + i) : load_wide(t.weight + i, n));
-  if (t.bias != nullptr) y = y + (n >= kWide ? load_wide(t.bias + i) : load_wide(t.bias + i, n));
+  if (t.weight != nullptr) y = y * get(t.weight + i, n);
+  if (t.bias != nullptr) y = y + get(t.bias + i, n);
   return y;
 }
 
@@ -50,10 +44,6 @@ void layer_norm_row(const float* x, ptrdiff_t size, const LayerNormTerms& terms,
   }
 }
 
-QG_INLINE F64 get(const float* x, ptrdiff_t n) {
-  return n >= kWide ? load_wide(x) : load_wide(x, n);
-}
-
 // g * weight; lanes past the end are 0.
 QG_INLINE F64 weighted(const float* g, const LayerNormTerms& t, ptrdiff_t i, ptrdiff_t n) {
   const F64 h = get(g + i, n);
@@ -67,13 +57,11 @@ RowScale layer_norm_row_dx(const float* g, const float* x, ptrdiff_t size,
   const double variance = row_sum<SquaredDistance>(x, size, mean) / count;
   const double inverse = 1.0 / __builtin_sqrt(variance + terms.eps);
   LaneSum sum = LaneSum::zero(), products = LaneSum::zero();
-  for (ptrdiff_t i = 0; i < size; i += kWide) {
-    const F64 h = weighted(g, terms, i, size - i);
-    F64 product = h * ((get(x + i, size - i) - mean) * inverse);
-    for (ptrdiff_t l = size - i; l < kWide; ++l) product[l] = 0.0;  // 0 times infinity is NaN
-    sum.lanes[i / kWide % kSumVectors] += h;
-    products.lanes[i / kWide % kSumVectors] += product;
-  }
+  for_lane_vectors(size, [&](int v, ptrdiff_t i, ptrdiff_t count) QG_INLINED {
+    const F64 h = weighted(g, terms, i, count);
+    sum.lanes[v] += h;
+    products.lanes[v] += first_lanes(h * ((get(x + i, count) - mean) * inverse), count);
+  });
   const double shift = total(sum) / count, slope = total(products) / count;
   for (ptrdiff_t i = 0; i < size; i += kWide) {
     const F64 h = weighted(g, terms, i, size - i);
