@@ -28,6 +28,9 @@ HERE = Path(__file__).parent
 FRAMEWORKS = ("qgrad", "torch", "torch.compile", "jax")
 MEMORY_CASES = ("MLP", "CNN", "transformer")
 
+# Seconds before a turn: idle threads of the one before spin for some milliseconds, on our CPUs.
+PAUSE = 0.02
+
 
 def installed(framework: str) -> bool:
     return importlib.util.find_spec(framework.split(".")[0]) is not None
@@ -105,6 +108,7 @@ def time_all(frameworks: list[str], repeats: int) -> dict[str, dict[str, float]]
         best[case] = dict.fromkeys(steps, float("inf"))
         for _ in range(repeats):
             for name, step in steps.items():
+                time.sleep(PAUSE)
                 start = time.perf_counter()
                 for _ in range(number[name]):
                     step()

@@ -12,6 +12,7 @@ Dispatch<MatmulF32Variant> matmul_f32_variants;
 namespace {
 
 constexpr ptrdiff_t kTileRowsF32 = 6;  // a whole tile of every instruction set
+constexpr ptrdiff_t kRowBlock = 16 * kTileRowsF32;
 
 // Elements to copy that are worth sharing: between products, the other threads are awake.
 constexpr ptrdiff_t kPackedElements = 1 << 14;
@@ -57,6 +58,15 @@ void fill_rows(const float* bias, float* y, ptrdiff_t y_stride, ptrdiff_t rows, 
   }
 }
 
+// All panels meet some rows before the next rows come: those stay in the second-level cache.
+void multiply_rows(const MatmulF32Variant& variant, const RowsF32& x, const PanelsF32& w,
+                   bool continued, const float* bias, float* y, ptrdiff_t y_stride) {
+  for (ptrdiff_t m = 0; m < x.count; m += kRowBlock) {
+    variant.multiply({x.data + m * x.row_stride, std::min(kRowBlock, x.count - m), x.row_stride}, w,
+                     continued, bias, y + m * y_stride, y_stride);
+  }
+}
+
 // Calls use(n, columns, k, depth) for each block of b, the blocks of one column range by k
 // ascending.
 template <class Use>
@@ -79,8 +89,8 @@ void multiply_part(const MatrixF32& a, const MatrixF32& b, const float* bias, fl
   for_blocks(b.columns, b.rows, [&](ptrdiff_t n, ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth) {
     pack_panels_f32(variant, b, k, depth, n, columns, panels.data());
     const float* block_bias = bias != nullptr && k + depth == b.rows ? bias + n : nullptr;
-    variant.multiply({a.data + k, a.rows, a.row_stride}, {panels.data(), depth, columns}, k > 0,
-                     block_bias, y + n, y_stride);
+    multiply_rows(variant, {a.data + k, a.rows, a.row_stride}, {panels.data(), depth, columns},
+                  k > 0, block_bias, y + n, y_stride);
   });
 }
 
@@ -108,9 +118,9 @@ void multiply_sharing_rows(const MatrixF32& a, const MatrixF32& b, const float* 
                  [&](ptrdiff_t begin, ptrdiff_t end) {
                    const ptrdiff_t row = begin * kTileRowsF32;
                    const ptrdiff_t count = std::min(a.rows, end * kTileRowsF32) - row;
-                   variant.multiply({a.data + row * a.row_stride + k, count, a.row_stride},
-                                    {panels.data(), depth, columns}, k > 0, block_bias,
-                                    y + row * y_stride + n, y_stride);
+                   multiply_rows(variant, {a.data + row * a.row_stride + k, count, a.row_stride},
+                                 {panels.data(), depth, columns}, k > 0, block_bias,
+                                 y + row * y_stride + n, y_stride);
                  });
   });
 }
@@ -223,8 +233,8 @@ void PackedMatrixF32::run(const MatrixF32& a, const float* bias, float* y, ptrdi
     const ptrdiff_t width = round_up(columns, variant_->lanes);
     const RowsF32 x{a.data + m_begin * a.row_stride + k, m_end - m_begin, a.row_stride};
     const float* block_bias = bias != nullptr && k + depth == depth_ ? bias + n : nullptr;
-    variant_->multiply(x, {data_.data() + n * depth_ + k * width, depth, columns}, k > 0,
-                       block_bias, rows + n, y_stride);
+    multiply_rows(*variant_, x, {data_.data() + n * depth_ + k * width, depth, columns}, k > 0,
+                  block_bias, rows + n, y_stride);
   });
 }
 
