@@ -17,6 +17,7 @@ from qgrad.autograd.saved import arrays, holds_arrays, tensors
 from qgrad.autograd.variable import Hooks, Join, Node, Variable, bump
 from qgrad.boxing import box
 from qgrad.errors import ShapeError
+from qgrad.ops.arithmetic import add
 from qgrad.ops.cast import cast as change_dtype
 from qgrad.ops.indexing import Part
 from qgrad.ops.op import Value, describe
@@ -77,7 +78,7 @@ class Gradients:
             g = cast(g, like.dtype)
         sums = self.sums
         if target in sums:
-            sums[target] = sums[target] + g
+            sums[target] = plus(sums[target], g)
             if not is_node:
                 self.owned.add(target)
         elif is_node:
@@ -110,7 +111,14 @@ class Gradients:
         if parts is None:
             parts = self.sums[join] = [None] * join.width
             heappush(self.heap, (join.order, join))
-        parts[place] = g if parts[place] is None else parts[place] + g
+        parts[place] = g if parts[place] is None else plus(parts[place], g)
+
+
+def plus(a: Value, b: Value) -> Value:
+    """The sum of two gradients."""
+    if a.__class__ is ndarray and b.__class__ is ndarray and a.dtype is b.dtype:
+        return add.forward(a, b)
+    return a + b
 
 
 def cast(g: Value, dtype: np.dtype[Any]) -> Value:

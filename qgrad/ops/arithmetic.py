@@ -32,11 +32,21 @@ __all__ = [
     "where",
 ]
 
+_WORTH_SHARING = 1 << 16  # elements
+
+
+def _shared(name: str, ufunc: Any, a: Any, b: Any) -> Any:
+    """The ufunc, by the kernel that threads share for arrays that are worth it."""
+    if a.size >= _WORTH_SHARING and a.shape == b.shape and is_float32(a) and is_float32(b):
+        if a.flags.c_contiguous and b.flags.c_contiguous:
+            return kernels.binary_f32(name, a, b)
+    return ufunc(a, b)
+
 
 @op(quantize="add", onnx="Add", broadcasts=True)
 def add(input: Value, other: Value) -> Value:
     """input + other; `alpha` multiplies other."""
-    return np.add(input, other)
+    return _shared("add", np.add, input, other)
 
 
 @add.keyword("alpha")
@@ -57,7 +67,7 @@ def add_dother(g: Value) -> Value:
 @op(onnx="Sub", broadcasts=True)
 def sub(input: Value, other: Value) -> Value:
     """input - other; `alpha` multiplies other."""
-    return np.subtract(input, other)
+    return _shared("sub", np.subtract, input, other)
 
 
 @sub.keyword("alpha")
@@ -78,7 +88,7 @@ def sub_dother(g: Value) -> Value:
 @op(onnx="Mul", broadcasts=True)
 def mul(input: Value, other: Value) -> Value:
     """input * other."""
-    return np.multiply(input, other)
+    return _shared("mul", np.multiply, input, other)
 
 
 @mul.rule("input")

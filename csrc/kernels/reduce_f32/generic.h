@@ -33,24 +33,38 @@ void reduce_run(const float* x, ptrdiff_t n, ptrdiff_t first, double* lanes) {
   }
 }
 
-template <class Function>
-void reduce_columns(const float* x, ptrdiff_t n, double* acc) {
+// A few rows at once, so that the sums are read and written less often.
+template <class Function, int kRows>
+void join_rows(const float* const* rows, ptrdiff_t n, double* acc) {
+  const float* x[kRows];
+  QG_UNROLL
+  for (int r = 0; r < kRows; ++r) x[r] = rows[r];
   ptrdiff_t i = 0;
   for (; i + kWide <= n; i += kWide) {
     F64 v;
     __builtin_memcpy(&v, acc + i, sizeof v);
-    v = Function::of(v, load_wide(x + i));
+    QG_UNROLL
+    for (int r = 0; r < kRows; ++r) v = Function::of(v, load_wide(x[r] + i));
     __builtin_memcpy(acc + i, &v, sizeof v);
   }
-  for (; i < n; ++i) acc[i] = Function::of(acc[i], static_cast<double>(x[i]));
+  for (; i < n; ++i) {
+    for (int r = 0; r < kRows; ++r) acc[i] = Function::of(acc[i], static_cast<double>(x[r][i]));
+  }
+}
+
+template <class Function>
+void reduce_columns(const float* const* rows, ptrdiff_t count, ptrdiff_t n, double* acc) {
+  ptrdiff_t r = 0;
+  for (; r + 4 <= count; r += 4) join_rows<Function, 4>(rows + r, n, acc);
+  for (; r < count; ++r) join_rows<Function, 1>(rows + r, n, acc);
 }
 
 void run(bool sum, const float* x, ptrdiff_t n, ptrdiff_t first, double* lanes) {
   sum ? reduce_run<Sum>(x, n, first, lanes) : reduce_run<Max>(x, n, first, lanes);
 }
 
-void columns(bool sum, const float* x, ptrdiff_t n, double* acc) {
-  sum ? reduce_columns<Sum>(x, n, acc) : reduce_columns<Max>(x, n, acc);
+void columns(bool sum, const float* const* rows, ptrdiff_t count, ptrdiff_t n, double* acc) {
+  sum ? reduce_columns<Sum>(rows, count, n, acc) : reduce_columns<Max>(rows, count, n, acc);
 }
 
 constexpr ReduceF32Variant kVariant = {run, columns};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "aligned.h"
 #include "parallel.h"
 
 namespace qg {
@@ -12,7 +13,7 @@ Dispatch<ReduceF32Variant> reduce_f32_variants;
 namespace {
 
 constexpr ptrdiff_t kLanes = 8;
-constexpr ptrdiff_t kColumnBlock = 256;
+constexpr ptrdiff_t kColumnBlock = 1024;
 
 struct Axis {
   ptrdiff_t size, step;
@@ -113,28 +114,68 @@ void reduce_rows(const Reduction& reduction, const float* x, const Layout& layou
   });
 }
 
-void reduce_columns(const Reduction& reduction, const float* x, const Layout& layout, float* y) {
-  const ReduceF32Variant& variant = reduce_f32_variants.get();
-  const ptrdiff_t columns = layout.inner.size, blocks = (columns + kColumnBlock - 1) / kColumnBlock;
-  const ptrdiff_t grain = grain_for(layout.count * std::min(columns, kColumnBlock));
-  parallel_for(size_of(layout.kept) * blocks, grain, [&](ptrdiff_t first, ptrdiff_t last) {
-    for (ptrdiff_t block = first; block < last; ++block) {
-      const ptrdiff_t row = offset_of(layout.kept, block / blocks);
-      const ptrdiff_t begin = block % blocks * kColumnBlock;
-      const ptrdiff_t n = std::min(kColumnBlock, columns - begin);
-      float* to = y + block / blocks * columns + begin;
-      double lanes[kLanes * kColumnBlock];
-      for (ptrdiff_t lane = 0; lane < kLanes; ++lane) {
-        std::fill(lanes + lane * n, lanes + (lane + 1) * n, reduction.start());
-      }
-      ptrdiff_t index = 0;
-      for_offsets(layout.reduced, 0, row + begin, [&](ptrdiff_t offset) {
-        variant.columns(reduction.sums(), x + offset, n, lanes + index % kLanes * n);
-        ++index;
-      });
-      for (ptrdiff_t i = 0; i < n; ++i) to[i] = reduction.result(lanes + i, n);
+// Some columns of one kept index. A lane is summed as a whole, its rows in order: so its sums stay
+// in the first-level cache and memory is read in long runs.
+struct ColumnSums {
+  const Reduction& reduction;
+  const float* x;
+  const std::vector<Axis>& reduced;
+  ptrdiff_t count, columns;
+
+  void add_lane(ptrdiff_t lane, double* sums) const {
+    const ReduceF32Variant& variant = reduce_f32_variants.get();
+    std::fill(sums, sums + columns, reduction.start());
+    constexpr ptrdiff_t kRows = 16;
+    const float* rows[kRows];
+    for (ptrdiff_t i = lane; i < count;) {
+      ptrdiff_t some = 0;
+      for (; some < kRows && i < count; i += kLanes) rows[some++] = x + offset_of(reduced, i);
+      variant.columns(reduction.sums(), rows, some, columns, sums);
     }
-  });
+  }
+
+  void finish(const double* lanes, float* y) const {
+    for (ptrdiff_t i = 0; i < columns; ++i) y[i] = reduction.result(lanes + i, columns);
+  }
+};
+
+void reduce_columns(const Reduction& reduction, const float* x, const Layout& layout, float* y) {
+  const ptrdiff_t columns = layout.inner.size, blocks = (columns + kColumnBlock - 1) / kColumnBlock;
+  const ptrdiff_t pieces = size_of(layout.kept) * blocks, widest = std::min(columns, kColumnBlock);
+  const ptrdiff_t grain = grain_for(layout.count * widest);
+  const auto piece = [&](ptrdiff_t i, const auto& run) {
+    const ptrdiff_t begin = i % blocks * kColumnBlock;
+    run(ColumnSums{reduction, x + offset_of(layout.kept, i / blocks) + begin, layout.reduced,
+                   layout.count, std::min(kColumnBlock, columns - begin)},
+        y + i / blocks * columns + begin);
+  };
+  if (pieces >= 2 * thread_count() || grain > 1 || thread_count() == 1) {
+    parallel_for(pieces, grain, [&](ptrdiff_t first, ptrdiff_t last) {
+      AlignedVector<double> lanes(static_cast<size_t>(kLanes * widest));
+      for (; first < last; ++first) {
+        piece(first, [&](const ColumnSums& sums, float* to) {
+          for (ptrdiff_t lane = 0; lane < kLanes; ++lane) {
+            sums.add_lane(lane, lanes.data() + lane * sums.columns);
+          }
+          sums.finish(lanes.data(), to);
+        });
+      }
+    });
+    return;
+  }
+  // Few and long ones: threads share the lanes of each.
+  AlignedVector<double> lanes(static_cast<size_t>(kLanes * widest));
+  for (ptrdiff_t i = 0; i < pieces; ++i) {
+    piece(i, [&](const ColumnSums& sums, float* to) {
+      const ptrdiff_t of_lane = sums.count * sums.columns / kLanes;
+      parallel_for(kLanes, grain_for(of_lane), [&](ptrdiff_t first, ptrdiff_t last) {
+        for (; first < last; ++first) {
+          sums.add_lane(first, lanes.data() + first * sums.columns);
+        }
+      });
+      sums.finish(lanes.data(), to);
+    });
+  }
 }
 
 }  // namespace

@@ -24,8 +24,8 @@ void reduce_f32(ReduceF32 function, const float* x, const std::vector<ReduceAxis
 struct ReduceF32Variant {
   // Element i of x goes to lane (first + i) % 8 of a sum, or into the maximum in that lane.
   void (*run)(bool sum, const float* x, ptrdiff_t n, ptrdiff_t first, double* lanes);
-  // Element i of x goes into acc[i].
-  void (*columns)(bool sum, const float* x, ptrdiff_t n, double* acc);
+  // Element i of each of `count` rows goes into acc[i], the rows in order.
+  void (*columns)(bool sum, const float* const* rows, ptrdiff_t count, ptrdiff_t n, double* acc);
 };
 
 extern Dispatch<ReduceF32Variant> reduce_f32_variants;
