@@ -37,9 +37,15 @@ _WORTH_SHARING = 1 << 16  # elements
 
 def _shared(name: str, ufunc: Any, a: Any, b: Any) -> Any:
     """The ufunc, by the kernel that threads share for arrays that are worth it."""
-    if a.size >= _WORTH_SHARING and a.shape == b.shape and is_float32(a) and is_float32(b):
-        if a.flags.c_contiguous and b.flags.c_contiguous:
-            return kernels.binary_f32(name, a, b)
+    if (
+        a.size >= _WORTH_SHARING
+        and a.shape == b.shape
+        and is_float32(a)
+        and is_float32(b)
+        and a.flags.c_contiguous
+        and b.flags.c_contiguous
+    ):
+        return kernels.binary_f32(name, a, b)
     return ufunc(a, b)
 
 

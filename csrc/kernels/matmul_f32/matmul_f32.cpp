@@ -98,6 +98,18 @@ ptrdiff_t panels_f32(const MatmulF32Variant& variant, ptrdiff_t columns) {
   return (columns + variant.panel_columns - 1) / variant.panel_columns;
 }
 
+// Panels of b's columns, rows [k, k + depth): threads share the packing.
+void pack_sharing(const MatmulF32Variant& variant, const MatrixF32& b, ptrdiff_t k, ptrdiff_t depth,
+                  ptrdiff_t n, ptrdiff_t columns, float* panels) {
+  const ptrdiff_t width = variant.panel_columns;
+  parallel_for(
+      panels_f32(variant, columns), std::max<ptrdiff_t>(1, kPackedElements / (width * depth)),
+      [&](ptrdiff_t begin, ptrdiff_t end) {
+        const ptrdiff_t first = begin * width, last = std::min(columns, end * width);
+        pack_panels_f32(variant, b, k, depth, n + first, last - first, panels + first * depth);
+      });
+}
+
 // Threads share the rows of y, and before that the packing of what all of them multiply by.
 void multiply_sharing_rows(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
                            ptrdiff_t y_stride, ptrdiff_t grain) {
@@ -105,14 +117,7 @@ void multiply_sharing_rows(const MatrixF32& a, const MatrixF32& b, const float* 
   const ptrdiff_t widest = std::min(kColumnBlockF32, round_up(b.columns, variant.lanes));
   AlignedVector<float> panels(static_cast<size_t>(widest * depth_block_f32(b.rows)));
   for_blocks(b.columns, b.rows, [&](ptrdiff_t n, ptrdiff_t columns, ptrdiff_t k, ptrdiff_t depth) {
-    const ptrdiff_t width = variant.panel_columns;
-    parallel_for(panels_f32(variant, columns),
-                 std::max<ptrdiff_t>(1, kPackedElements / (width * depth)),
-                 [&](ptrdiff_t begin, ptrdiff_t end) {
-                   const ptrdiff_t first = begin * width, last = std::min(columns, end * width);
-                   pack_panels_f32(variant, b, k, depth, n + first, last - first,
-                                   panels.data() + first * depth);
-                 });
+    pack_sharing(variant, b, k, depth, n, columns, panels.data());
     const float* block_bias = bias != nullptr && k + depth == b.rows ? bias + n : nullptr;
     parallel_for((a.rows + kTileRowsF32 - 1) / kTileRowsF32, grain,
                  [&](ptrdiff_t begin, ptrdiff_t end) {
@@ -161,24 +166,50 @@ void store_transposed(const float* yt, ptrdiff_t rows, ptrdiff_t columns, const 
   });
 }
 
-AlignedVector<float> copied_rows(const MatrixF32& a) {
-  AlignedVector<float> rows(static_cast<size_t>(a.rows * a.columns));
+// Rows [m, m + count) and columns [k, k + depth) of a, one row after the other.
+void copy_rows(const MatmulF32Variant& variant, const MatrixF32& a, ptrdiff_t m, ptrdiff_t count,
+               ptrdiff_t k, ptrdiff_t depth, float* rows) {
+  const float* from = a.data + m * a.row_stride + k * a.column_stride;
   if (a.row_stride == 1) {
     // Its columns are contiguous: the transpose of a panel.
-    const MatmulF32Variant& variant = matmul_f32_variants.get();
-    const ptrdiff_t grain = std::max<ptrdiff_t>(1, kPackedElements / a.columns);
-    parallel_for(a.rows, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
-      variant.pack_transposed(a.data + begin, a.column_stride, a.columns, a.columns, end - begin,
-                              rows.data() + begin * a.columns, a.columns);
-    });
-    return rows;
+    variant.pack_transposed(from, a.column_stride, depth, depth, count, rows, depth);
+    return;
   }
-  for (ptrdiff_t m = 0; m < a.rows; ++m) {
-    for (ptrdiff_t k = 0; k < a.columns; ++k) {
-      rows[static_cast<size_t>(m * a.columns + k)] = a.data[m * a.row_stride + k * a.column_stride];
+  for (ptrdiff_t i = 0; i < count; ++i) {
+    for (ptrdiff_t j = 0; j < depth; ++j) {
+      *rows++ = from[i * a.row_stride + j * a.column_stride];
     }
   }
-  return rows;
+}
+
+// Rows of a that are copied and used while they are in the cache: whole tiles, and as many blocks
+// for every thread.
+ptrdiff_t copied_rows(ptrdiff_t rows) {
+  const ptrdiff_t threads = thread_count();
+  const ptrdiff_t blocks = round_up((rows + kRowBlock - 1) / kRowBlock, threads);
+  return round_up((rows + blocks - 1) / blocks, kTileRowsF32);
+}
+
+// For an `a` whose rows are not contiguous.
+void multiply_packing_both(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
+                           ptrdiff_t y_stride) {
+  const MatmulF32Variant& variant = matmul_f32_variants.get();
+  const ptrdiff_t step = depth_block_f32(b.rows), block = copied_rows(a.rows);
+  const ptrdiff_t grain = std::max<ptrdiff_t>(1, kProductsPerThread / (block * step * b.columns));
+  AlignedVector<float> panels(static_cast<size_t>(round_up(b.columns, variant.lanes) * step));
+  for (ptrdiff_t k = 0; k < b.rows; k += step) {
+    const ptrdiff_t depth = std::min(step, b.rows - k);
+    pack_sharing(variant, b, k, depth, 0, b.columns, panels.data());
+    parallel_for((a.rows + block - 1) / block, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
+      AlignedVector<float> rows(static_cast<size_t>(block * depth));
+      for (ptrdiff_t m = begin * block; m < std::min(a.rows, end * block); m += block) {
+        const ptrdiff_t count = std::min(block, a.rows - m);
+        copy_rows(variant, a, m, count, k, depth, rows.data());
+        variant.multiply({rows.data(), count, depth}, {panels.data(), depth, b.columns}, k > 0,
+                         k + depth == b.rows ? bias : nullptr, y + m * y_stride, y_stride);
+      }
+    });
+  }
 }
 
 }  // namespace
@@ -211,8 +242,7 @@ void matmul_f32(const MatrixF32& a, const MatrixF32& b, const float* bias, float
     return store_transposed(yt.data(), a.rows, b.columns, bias, y, y_stride);
   }
   if (rows_ready) return multiply_packing_b(a, b, bias, y, y_stride);
-  const AlignedVector<float> rows = copied_rows(a);
-  multiply_packing_b({rows.data(), a.rows, a.columns, a.columns, 1}, b, bias, y, y_stride);
+  multiply_packing_both(a, b, bias, y, y_stride);
 }
 
 PackedMatrixF32::PackedMatrixF32(const MatrixF32& b)
