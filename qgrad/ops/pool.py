@@ -20,7 +20,7 @@ from qgrad.ops.elementwise import is_float32
 from qgrad.ops.indexing import scatter_zeros
 from qgrad.ops.matmul import product
 from qgrad.ops.op import Value, op
-from qgrad.ops.shape import reshape
+from qgrad.ops.shape import expand, reshape
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -253,7 +253,11 @@ def _average_dinput(g: Value, shape: Sequence[int], pool: _Pool) -> Value:
     kind = to_numpy(g.dtype)
     g = reshape(g, _images(g.shape, pool.dims))
     rows, cols = _weights(pool.rows, height, kind), _weights(pool.cols, width, kind)
-    return reshape(product(product(rows.T, g), cols), tuple(shape))
+    if len(rows) == len(cols) == 1 and rows.all() and cols.all():  # one window, of all
+        g = expand(g * rows[0, 0] * cols[0, 0], (*g.shape[:2], height, width))
+    else:
+        g = product(product(rows.T, g), cols)
+    return reshape(g, tuple(shape))
 
 
 def _weights(windows: Windows, size: int, dtype: np.dtype[Any]) -> Any:
