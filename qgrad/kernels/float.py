@@ -40,6 +40,7 @@ __all__ = [
     "linear_f32",
     "log_softmax_f32",
     "matmul_f32",
+    "max_pool_dinput_f32",
     "max_pool_f32",
     "reduce_f32",
     "softmax_dinput_f32",
@@ -430,6 +431,20 @@ def max_pool_f32(x: F32, rows: I32, cols: I32) -> F32:
     rows = _checked_windows("max_pool", "rows", rows, x.shape[2])
     cols = _checked_windows("max_pool", "cols", cols, x.shape[3])
     return (core or reference).max_pool_f32(x, rows, cols)
+
+
+def max_pool_dinput_f32(g: F32, x: F32, rows: I32, cols: I32) -> F32:
+    """Gradient of `max_pool_f32` for x, `g` being that of its result.
+
+    A window's first largest element gets it, or its last NaN.
+    """
+    op = "max_pool_dinput"
+    g, x = checked_array(op, "g", g, _FLOAT32, 4), checked_array(op, "x", x, _FLOAT32, 4)
+    rows = _checked_windows(op, "rows", rows, x.shape[2])
+    cols = _checked_windows(op, "cols", cols, x.shape[3])
+    if g.shape != (*x.shape[:2], len(rows), len(cols)):
+        fail(op, "needs one g for each window", g=g, x=x, rows=rows, cols=cols)
+    return (core or reference).max_pool_dinput_f32(g, x, rows, cols)
 
 
 def avg_pool_f32(x: F32, rows: I32, cols: I32, row_div: I32, col_div: I32) -> F32:

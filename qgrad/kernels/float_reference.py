@@ -303,6 +303,23 @@ def max_pool_f32(x: F32, rows: I32, cols: I32) -> F32:
 
 
 @quiet
+def max_pool_dinput_f32(g: F32, x: F32, rows: I32, cols: I32) -> F32:
+    """g added where its window has its first largest element, or its last NaN; windows in order."""
+    dx = np.zeros_like(x)
+    for i, (top, bottom, dy) in enumerate(rows):
+        for j, (left, right, step) in enumerate(cols):
+            window = x[:, :, top:bottom:dy, left:right:step]
+            values = window.reshape(*x.shape[:2], window.shape[2] * window.shape[3])
+            nan = np.isnan(values)
+            last_nan = values.shape[-1] - 1 - nan[..., ::-1].argmax(-1)
+            place = np.where(nan.any(-1), last_nan, np.where(nan, -np.inf, values).argmax(-1))
+            row, col = np.divmod(place, window.shape[3])
+            b, c = np.indices(x.shape[:2])
+            dx[b, c, top + row * dy, left + col * step] += g[:, :, i, j]
+    return dx
+
+
+@quiet
 def avg_pool_f32(x: F32, rows: I32, cols: I32, row_div: I32, col_div: I32) -> F32:
     """The window's float64 sum, row by row from +0, over row_div[i] * col_div[j]."""
     y = np.empty((*x.shape[:2], len(rows), len(cols)), np.float32)

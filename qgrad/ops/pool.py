@@ -148,6 +148,10 @@ def _max_pool_dinput(name: str, g: Value, input: Value, dims: int, *options: Any
     pool = _pool(name, input.shape, dims, *options)
     shape = _images(input.shape, dims)
     data = input if isinstance(input, np.ndarray) else input.detach()._data
+    if isinstance(g, np.ndarray) and is_float32(g) and is_float32(data):
+        g = g.reshape((*shape[:2], len(pool.rows[0]), len(pool.cols[0])))
+        dx = kernels.max_pool_dinput_f32(g, data.reshape(shape), pool.rows[0], pool.cols[0])
+        return dx.reshape(tuple(input.shape))
     place = _largest(data.reshape(shape), pool.rows[0], pool.cols[0])
     flat = (*shape[:2], shape[2] * shape[3])
     g = reshape(g, (*shape[:2], place.shape[-1]))

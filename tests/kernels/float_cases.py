@@ -255,6 +255,17 @@ def max_pool_f32(draw: Draw) -> Case:
 
 
 @st.composite
+def max_pool_dinput_f32(draw: Draw) -> Case:
+    """Windows as pools make them, with ties, NaN and zeros of both signs."""
+    x = values(draw, draw(st.integers(0, 2)), 2, draw(st.integers(1, 9)), draw(st.integers(1, 20)))
+    if draw(st.booleans()):
+        x = np.rint(np.clip(x, -2, 2))
+    rows, cols = (pooled_axis(draw, size)[0] for size in x.shape[2:])
+    g = values(draw, *x.shape[:2], len(rows), len(cols))
+    return Case((strided(draw, g), strided(draw, x), rows, cols), {})
+
+
+@st.composite
 def avg_pool_f32(draw: Draw) -> Case:
     """Windows and divisors as pools make them."""
     x = values(draw, draw(st.integers(0, 2)), 2, draw(st.integers(1, 9)), draw(st.integers(1, 20)))
@@ -276,6 +287,7 @@ CASES: dict[str, Callable[[], st.SearchStrategy[Case]]] = {
     "linear_f32": linear_f32,
     "log_softmax_f32": softmax_f32,
     "matmul_f32": matmul_f32,
+    "max_pool_dinput_f32": max_pool_dinput_f32,
     "max_pool_f32": max_pool_f32,
     "reduce_f32": reduce_f32,
     "softmax_dinput_f32": softmax_dinput_f32,

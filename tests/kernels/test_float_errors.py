@@ -67,6 +67,13 @@ CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     ("reduce_f32", ("amax", f(2, 0), 1), {}, ShapeError, "empty axis"),
     ("max_pool_f32", (f(1, 1, 3, 4), HALVES, HALVES), {}, ShapeError, "3 pixels"),
     ("max_pool_f32", (f(1, 1, 4, 4), HALVES, i([2, 2, 1])), {}, ShapeError, "is empty"),
+    (
+        "max_pool_dinput_f32",
+        (f(1, 1, 2, 1), f(1, 1, 4, 4), HALVES, HALVES),
+        {},
+        ShapeError,
+        "one g for each window",
+    ),
     ("avg_pool_f32", (f(1, 1, 4, 4), HALVES, HALVES, i(1, 1), i(1)), {}, ShapeError, "one divisor"),
     ("avg_pool_f32", (f(1, 1, 4, 4), HALVES, HALVES, i(1, 1), i(1, 0)), {}, ShapeError, ">= 1"),
 ]

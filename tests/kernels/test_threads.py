@@ -75,6 +75,9 @@ CASES: dict[str, Callable[[], Any]] = {
     "amax of columns": lambda: kernels.reduce_f32("amax", f32(22, 90, 1500), 0),
     "batch_norm_stats": lambda: kernels.batch_norm_stats_f32(CUBE),
     "batch_norm_grads": lambda: kernels.batch_norm_grads_f32(CUBE, -CUBE, CHANNELS, CHANNELS),
+    "max_pool_dinput": lambda: kernels.max_pool_dinput_f32(
+        kernels.max_pool_f32(PLANES, ROWS, COLS), PLANES, ROWS, COLS
+    ),
     "max_pool": lambda: kernels.max_pool_f32(PLANES, ROWS, COLS),
     "avg_pool": lambda: kernels.avg_pool_f32(PLANES, ROWS, COLS, ROW_DIV, COL_DIV),
 }

@@ -14,4 +14,8 @@ struct FloatPlanes {
 
 void max_pool_f32(const FloatPlanes& x, const PoolGrid& grid, float* y);
 
+// dx[p] = 0, plus g[p][oy][ox] where its window has its first largest element (NaN: its last NaN),
+// windows in order. g as y, dx as x.
+void max_pool_dinput_f32(const float* g, const FloatPlanes& x, const PoolGrid& grid, float* dx);
+
 }  // namespace qg
