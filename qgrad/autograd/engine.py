@@ -23,6 +23,7 @@ from qgrad.ops.indexing import Part
 from qgrad.ops.op import Value, describe
 from qgrad.ops.quiet import QUIET, restore, silence
 from qgrad.ops.reduction import sum_to_size
+from qgrad.ops.shape import normalize_dims, permute
 
 __all__ = ["Gradients", "accumulate", "run", "set_watch"]
 
@@ -95,7 +96,8 @@ class Gradients:
         total = sums.get(target)
         if total is None:
             like = target if is_node else target._data
-            total = sums[target] = np.zeros(like.shape, like.dtype)
+            total = zeros_for(target) if is_node else np.zeros(like.shape, like.dtype)
+            sums[target] = total
             if is_node:
                 heappush(self.heap, (target.order, target))
         elif target not in self.collecting or total.__class__ is not ndarray:
@@ -112,6 +114,18 @@ class Gradients:
             parts = self.sums[join] = [None] * join.width
             heappush(self.heap, (join.order, join))
         parts[place] = g if parts[place] is None else plus(parts[place], g)
+
+
+def zeros_for(node: Node) -> np.ndarray[Any, Any]:
+    """Zeros for the gradient of a node's result; of a permutation, in the order of its input.
+
+    So the gradient of the input is contiguous, and a reshape behind it copies nothing.
+    """
+    shape, saved = node.shape, node.saved
+    if node.op is not permute or not saved:
+        return np.zeros(shape, node.dtype)
+    order = normalize_dims(saved[0], len(shape))
+    return np.zeros([shape[order.index(i)] for i in range(len(shape))], node.dtype).transpose(order)
 
 
 def plus(a: Value, b: Value) -> Value:

@@ -38,6 +38,7 @@ __all__ = [
     "layer_norm_f32",
     "layer_norm_grads_f32",
     "linear_f32",
+    "linear_grads_f32",
     "log_softmax_f32",
     "matmul_f32",
     "max_pool_dinput_f32",
@@ -254,6 +255,17 @@ def binary_f32(fn: str, a: F32, b: F32) -> F32:
     if core is None:
         return reference.binary_f32(fn, a, b)
     return core.binary_f32(_BINARY_INDEX[fn], a, b)
+
+
+def linear_grads_f32(g: F32, x: F32) -> tuple[F32, F32]:
+    """Gradients of `linear_f32` for its weight[N, K] and bias[N].
+
+    From that of its result, g[M, N], and x[M, K]; the bias's is a float64 sum, rounded once.
+    """
+    g, x = _strided("linear_grads", "g", g), _strided("linear_grads", "x", x)
+    if g.ndim != 2 or x.ndim != 2 or len(g) != len(x):
+        fail("linear_grads", "needs g[M, N] and x[M, K] with one M", g=g, x=x)
+    return (core or reference).linear_grads_f32(g, x)
 
 
 def affine_f32(x: F32, scale: F32, shift: F32, axis: int = 1) -> F32:

@@ -45,6 +45,13 @@ def linear_f32(x: F32, w: F32, bias: F32 | None) -> F32:
     return y if bias is None else y + bias
 
 
+@quiet
+def linear_grads_f32(g: F32, x: F32) -> tuple[F32, F32]:
+    """g transposed times x, and the lane sums of g's columns."""
+    total = lane_sum(np.ascontiguousarray(g.T).astype(np.float64))
+    return matmul_f32(g.T, x), (total + 0.0).astype(np.float32)
+
+
 def _taps(padded: F32, kernel: Sequence[int], out: Sequence[int], how: Windows) -> list[F32]:
     """Views of padded[B, C, H, W], one for each kernel position: the pixel it sees per output."""
     (dy, dx), (sy, sx) = how.dilation, how.stride

@@ -35,7 +35,7 @@ __all__ = [
 _WORTH_SHARING = 1 << 16  # elements
 
 
-def _shared(name: str, ufunc: Any, a: Any, b: Any) -> Any:
+def _by_kernel(name: str, ufunc: Any, a: Any, b: Any) -> Any:
     """The ufunc, by the kernel that threads share for arrays that are worth it."""
     if (
         a.size >= _WORTH_SHARING
@@ -52,7 +52,7 @@ def _shared(name: str, ufunc: Any, a: Any, b: Any) -> Any:
 @op(quantize="add", onnx="Add", broadcasts=True)
 def add(input: Value, other: Value) -> Value:
     """input + other; `alpha` multiplies other."""
-    return _shared("add", np.add, input, other)
+    return _by_kernel("add", np.add, input, other)
 
 
 @add.keyword("alpha")
@@ -73,7 +73,7 @@ def add_dother(g: Value) -> Value:
 @op(onnx="Sub", broadcasts=True)
 def sub(input: Value, other: Value) -> Value:
     """input - other; `alpha` multiplies other."""
-    return _shared("sub", np.subtract, input, other)
+    return _by_kernel("sub", np.subtract, input, other)
 
 
 @sub.keyword("alpha")
@@ -94,7 +94,7 @@ def sub_dother(g: Value) -> Value:
 @op(onnx="Mul", broadcasts=True)
 def mul(input: Value, other: Value) -> Value:
     """input * other."""
-    return _shared("mul", np.multiply, input, other)
+    return _by_kernel("mul", np.multiply, input, other)
 
 
 @mul.rule("input")

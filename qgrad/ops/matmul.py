@@ -12,6 +12,7 @@ from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.elementwise import is_float32
 from qgrad.ops.op import Value, describe, op
 from qgrad.ops.shape import reshape, squeeze, transpose, unsqueeze
+from qgrad.ops.together import one_of
 
 __all__ = ["linear", "linear_shape_error", "matmul", "multiply", "product"]
 
@@ -86,13 +87,13 @@ def multiply(a: Any, b: Any) -> Any:
     return np.matmul(a, b)
 
 
-@op(quantize="linear", onnx="Gemm")
+@op(quantize="linear", onnx="Gemm", saves=True)
 def linear(input: Value, weight: Value, bias: Value = None) -> Value:
     """input[..., K] @ weight[N, K] transposed, plus bias[N]."""
     if weight.ndim == 2 and input.ndim and is_float32(input) and is_float32(weight):
         if input.shape[-1] != weight.shape[1]:
             raise linear_shape_error(input, weight)
-        return kernels.linear_f32(input, weight, bias)
+        return kernels.linear_f32(input, weight, bias), None if bias is None else {}
     if weight.ndim not in (1, 2) or not input.ndim or input.shape[-1] != weight.shape[-1]:
         raise linear_shape_error(input, weight)
     if input.dtype != weight.dtype:
@@ -101,7 +102,7 @@ def linear(input: Value, weight: Value, bias: Value = None) -> Value:
             f"{describe(weight)}; convert one with .to()"
         )
     y = np.matmul(input, weight.T)
-    return y if bias is None else y + bias
+    return y if bias is None else y + bias, None
 
 
 @linear.rule("input")
@@ -112,19 +113,26 @@ def linear_dinput(g: Value, weight: Value) -> Value:
 
 
 @linear.rule("weight")
-def linear_dweight(g: Value, input: Value, weight_shape: tuple[int, ...]) -> Value:
+def linear_dweight(g: Value, input: Value, weight_shape: tuple[int, ...], saved: Any) -> Value:
     if len(weight_shape) == 1:
         return unsqueeze(g, -1) * input  # the engine sums it to the shape of the weight
     outputs, inputs = weight_shape
     rows = math.prod(input.shape[:-1])
     if isinstance(g, np.ndarray) and isinstance(input, np.ndarray):
-        return multiply(g.reshape(rows, outputs).T, input.reshape(rows, inputs))
+        grads, taken = g.reshape(rows, outputs), input.reshape(rows, inputs)
+        if saved is None or not is_float32(grads):
+            return multiply(grads.T, taken)
+        return one_of(
+            *("weight", ("weight", "bias"), g, saved),
+            lambda: kernels.linear_grads_f32(grads, taken),
+        )
     return product(transpose(reshape(g, (rows, outputs)), 0, 1), reshape(input, (rows, inputs)))
 
 
 @linear.rule("bias")
-def linear_dbias(g: Value) -> Value:
-    return g  # the engine sums it over all but the last dim
+def linear_dbias(g: Value, saved: Any) -> Value:
+    summed = one_of("bias", (), g, saved, None) if saved else None
+    return g if summed is None else summed  # the engine sums g over all but the last dim
 
 
 def linear_shape_error(x: Any, weight: Any) -> ShapeError:

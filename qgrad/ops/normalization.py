@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-from weakref import ref
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from qgrad.ops.elementwise import is_float32, rsqrt
 from qgrad.ops.op import Value, describe, op
 from qgrad.ops.reduction import mean, sum
 from qgrad.ops.shape import reshape
+from qgrad.ops.together import one_of
 
 __all__ = ["batch_norm", "batch_norm_affine", "layer_norm"]
 
@@ -119,17 +119,7 @@ def _normalized(input: Value, saved: Any, eps: float) -> tuple[Value, Value, boo
     return centred * inverse, inverse, training
 
 
-def _shared(want: str, g: Value, shared: dict[str, Any], run: Callable[[], Any]) -> Any:
-    """One of the three gradients that `run` computes at once.
-
-    The rules of one backward share the run through the dict `shared`, which is kept by the node and
-    holds what was not asked for yet.
-    """
-    source = shared.get("g")
-    if source is None or source() is not g or want not in shared:
-        shared.clear()
-        shared.update(zip(("input", "weight", "bias"), run(), strict=True), g=ref(g))
-    return shared.pop(want)
+_ARGUMENTS = ("input", "weight", "bias")
 
 
 def _are_float32(*values: Value) -> bool:
@@ -144,8 +134,8 @@ def _fused(want: str, g: Value, input: Value, weight: Value, saved: Any) -> Any:
     training, average, inverse, shared = saved
     if not training or not _are_float32(g, input) or input.ndim < 3:
         return None
-    return _shared(
-        *(want, g, shared),
+    return one_of(
+        *(want, _ARGUMENTS, g, shared),
         lambda: kernels.batch_norm_grads_f32(g, input, average, inverse, weight),
     )
 
@@ -228,8 +218,8 @@ def _fused_layer(
     if not _are_float32(g, input):
         return None
     shape = _as_shape(normalized_shape)
-    d = _shared(
-        *(want, g, saved),
+    d = one_of(
+        *(want, _ARGUMENTS, g, saved),
         lambda: kernels.layer_norm_grads_f32(g, input, math.prod(shape), weight, eps),
     )
     return d if want == "input" else d.reshape(shape)

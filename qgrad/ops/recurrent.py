@@ -89,7 +89,7 @@ def rnn_layer(gates: Value, h: Value, weight: Value, nonlinearity: str = "tanh")
         raise ValueError(f"rnn_layer: nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
     y = np.empty_like(gates, order="C")
     for t, share in enumerate(gates):
-        total = share + linear.forward(h, weight)
+        total = share + linear.forward(h, weight)[0]
         h = y[t] = tanh.forward(total) if nonlinearity == "tanh" else np.maximum(total, 0)
     return y, _Tape()
 
@@ -152,14 +152,14 @@ def lstm_layer(gates: Value, h: Value, c: Value, weight: Value, projection: Valu
     y = np.empty((*gates.shape[:2], width + hidden), gates.dtype)
     kept = np.empty_like(gates, order="C")
     for t, share in enumerate(gates):
-        a = share + linear.forward(h, weight)
+        a = share + linear.forward(h, weight)[0]
         candidate = tanh.forward(_part(a, 2, hidden))
         a = kept[t] = sigmoid.forward(a)
         _part(kept[t], 2, hidden)[...] = candidate
         c = _part(a, 1, hidden) * c + _part(a, 0, hidden) * candidate
         h = _part(a, 3, hidden) * tanh.forward(c)
         if projection is not None:
-            h = linear.forward(h, projection)
+            h = linear.forward(h, projection)[0]
         y[t, :, :width], y[t, :, width:] = h, c
     return y, _Tape(kept)
 
@@ -276,7 +276,7 @@ def gru_layer(gates: Value, h: Value, weight: Value, bias: Value = None) -> Valu
     rz, n_share = np.empty((*gates.shape[:2], 2 * hidden), gates.dtype), np.empty_like(y)
     candidates = np.empty_like(y)
     for t, mine in enumerate(gates):
-        share = linear.forward(h, weight, bias)
+        share = linear.forward(h, weight, bias)[0]
         gate = rz[t] = sigmoid.forward(mine[:, : 2 * hidden] + share[:, : 2 * hidden])
         state = n_share[t] = _part(share, 2, hidden)
         n = candidates[t] = tanh.forward(_part(mine, 2, hidden) + _part(gate, 0, hidden) * state)

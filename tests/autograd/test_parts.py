@@ -27,19 +27,22 @@ INDICES: list[Any] = [
 ]
 
 
-@given(indices=st.lists(st.sampled_from(INDICES), min_size=1, max_size=6), leaf=st.booleans())
-def test_parts_add_up(indices: list[Any], leaf: bool) -> None:
+@given(
+    indices=st.lists(st.sampled_from(INDICES), min_size=1, max_size=6),
+    made=st.sampled_from(["leaf", "result", "permuted"]),
+)
+def test_parts_add_up(indices: list[Any], made: str) -> None:
     """In any order and mix, with the whole tensor between them, for leaves and for results."""
     data = np.random.default_rng(0).uniform(-1, 1, (4, 3))
     x = qgrad.tensor(data, requires_grad=True)
-    y = x if leaf else x * 2
+    y = {"leaf": x, "result": x * 2, "permuted": (x * 2).permute(1, 0).permute(-1, 0)}[made]
     total, expected = qgrad.zeros((), dtype=qgrad.float64), np.zeros((4, 3))
     for k, index in enumerate(indices, 1):
         part = y * 1 if isinstance(index, str) else y[index]
         total = total + (part * part).sum() * k
         hits = np.zeros((4, 3))
         np.add.at(hits, ... if isinstance(index, str) else index, 1)
-        expected += 2 * k * hits * data * (1 if leaf else 4)
+        expected += 2 * k * hits * data * (1 if made == "leaf" else 4)
     (g,) = grad(total, x, retain_graph=True)
     np.testing.assert_allclose(g.numpy(), expected, rtol=1e-12, atol=1e-12)
     (again,) = grad(total, x, create_graph=True)

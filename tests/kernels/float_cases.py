@@ -79,6 +79,14 @@ def linear_f32(draw: Draw) -> Case:
     return Case((strided(draw, x), strided(draw, values(draw, n, k)), bias), {})
 
 
+@st.composite
+def linear_grads_f32(draw: Draw) -> Case:
+    """Any sizes, and more rows than a block of the product has."""
+    m = draw(st.sampled_from([0, 1, 2, 7, 8, 9, 33, 513, 1030]))
+    n, k = (draw(st.sampled_from([0, 1, 2, 5, 16, 17, 65])) for _ in range(2))
+    return Case((strided(draw, values(draw, m, n)), strided(draw, values(draw, m, k))), {})
+
+
 def windows(draw: Draw) -> tuple[dict[str, Any], tuple[int, int], tuple[int, int]]:
     """(stride, pads, dilation, groups), the kernel's size and a size of image that it fits."""
     sizes = st.tuples(st.integers(1, 3), st.integers(1, 3))
@@ -286,6 +294,7 @@ CASES: dict[str, Callable[[], st.SearchStrategy[Case]]] = {
     "layer_norm_f32": layer_norm_f32,
     "layer_norm_grads_f32": layer_norm_grads_f32,
     "linear_f32": linear_f32,
+    "linear_grads_f32": linear_grads_f32,
     "log_softmax_f32": softmax_f32,
     "matmul_f32": matmul_f32,
     "max_pool_dinput_f32": max_pool_dinput_f32,

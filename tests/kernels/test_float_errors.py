@@ -34,6 +34,7 @@ CASES: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     ("matmul_f32", (f(2, 1, 3), f(3, 3, 2)), {}, ShapeError, "broadcast"),
     ("linear_f32", (f(2, 3), f(5, 4)), {}, ShapeError, "weight float32[5, 4]"),
     ("linear_f32", (f(2, 3), f(5, 3), f(4)), {}, ShapeError, "bias[5]"),
+    ("linear_grads_f32", (f(2, 3), f(5, 4)), {}, ShapeError, "one M"),
     ("conv2d_f32", (IMAGE, f(4, 8, 3, 3)), {}, ShapeError, "Did you forget groups?"),
     ("conv2d_f32", (f(1, 4, 8, 8), f(3, 2, 3, 3)), {"groups": 2}, ShapeError, "multiple of 2"),
     ("conv2d_f32", (f(3, 8, 8), WEIGHT), {}, ShapeError, "4 dimension"),

@@ -54,6 +54,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "matmul, columns ready": lambda: kernels.matmul_f32(MATRIX[:90], np.asfortranarray(OTHER)),
     "matmul, rows not ready": lambda: kernels.matmul_f32(np.asfortranarray(MATRIX), OTHER),
     "matmul, batch": lambda: kernels.matmul_f32(f32(9, 5, 3, 60, 90), f32(10, 3, 90, 70)),
+    "linear_grads": lambda: kernels.linear_grads_f32(MATRIX, MATRIX[:, ::2]),
     "linear": lambda: kernels.linear_f32(MATRIX, f32(11, 150, 170), f32(12, 150)),
     "conv2d": lambda: kernels.conv2d_f32(IMAGES, WEIGHTS, f32(13, 20), **HOW),
     "conv2d_dinput": lambda: kernels.conv2d_dinput_f32(GRADS, WEIGHTS, (20, 20), **HOW),

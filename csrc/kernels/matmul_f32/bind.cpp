@@ -107,12 +107,28 @@ Array<float> linear(const Strided& x, const Strided& w, const std::optional<Arra
   return result;
 }
 
+// Gradients of `linear` for w[N][K] and bias[N], from that of its result, g[M][N], and x[M][K].
+py::tuple linear_grads(const Strided& g, const Strided& x) {
+  const MatrixF32 gradient = matrix(g, "g[M][N]"), rows = matrix(x, "x[M][K]");
+  require(g.ndim() == 2 && x.ndim() == 2 && gradient.rows == rows.rows, "g[M][N] and x[M][K]");
+  Array<float> dw = new_array<float>({gradient.columns, rows.columns});
+  Array<float> db = new_array<float>({gradient.columns});
+  float *weights = dw.mutable_data(), *bias = db.mutable_data();
+  {
+    const py::gil_scoped_release unlocked;
+    const FloatEnvironment defaults;
+    linear_grads_f32(gradient, rows, weights, bias);
+  }
+  return py::make_tuple(dw, db);
+}
+
 }  // namespace
 
 void bind_matmul_f32(py::module_& m) {
   m.def("matmul_f32", &matmul, py::arg("a").noconvert(), py::arg("b").noconvert());
   m.def("linear_f32", &linear, py::arg("x").noconvert(), py::arg("w").noconvert(),
         py::arg("bias").noconvert().none(true));
+  m.def("linear_grads_f32", &linear_grads, py::arg("g").noconvert(), py::arg("x").noconvert());
 }
 
 }  // namespace qg

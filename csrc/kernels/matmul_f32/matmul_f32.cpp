@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/reduce_f32/reduce_f32.h"
 #include "parallel.h"
 
 namespace qg {
@@ -190,9 +191,29 @@ ptrdiff_t copied_rows(ptrdiff_t rows) {
   return round_up((rows + blocks - 1) / blocks, kTileRowsF32);
 }
 
-// For an `a` whose rows are not contiguous.
+// Sums of the rows of a matrix that come in pieces, as reduce_f32 sums.
+class RowSums {
+ public:
+  explicit RowSums(ptrdiff_t rows) : lanes_(static_cast<size_t>(rows * kLanes), 0.0) {}
+
+  void add(ptrdiff_t row, const float* x, ptrdiff_t n, ptrdiff_t first) {
+    reduce_f32_variants.get().run(true, x, n, first % kLanes, lanes_.data() + row * kLanes);
+  }
+
+  float total(ptrdiff_t row) const {
+    const double* const at = lanes_.data() + row * kLanes;
+    return static_cast<float>(((at[0] + at[4]) + (at[2] + at[6])) +
+                              ((at[1] + at[5]) + (at[3] + at[7])) + 0.0);
+  }
+
+ private:
+  static constexpr ptrdiff_t kLanes = 8;
+  AlignedVector<double> lanes_;
+};
+
+// For an `a` whose rows are not contiguous. Adds them to `sums` if there are some.
 void multiply_packing_both(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
-                           ptrdiff_t y_stride) {
+                           ptrdiff_t y_stride, RowSums* sums = nullptr) {
   const MatmulF32Variant& variant = matmul_f32_variants.get();
   const ptrdiff_t step = depth_block_f32(b.rows), block = copied_rows(a.rows);
   const ptrdiff_t grain = std::max<ptrdiff_t>(1, kProductsPerThread / (block * step * b.columns));
@@ -205,6 +226,9 @@ void multiply_packing_both(const MatrixF32& a, const MatrixF32& b, const float* 
       for (ptrdiff_t m = begin * block; m < std::min(a.rows, end * block); m += block) {
         const ptrdiff_t count = std::min(block, a.rows - m);
         copy_rows(variant, a, m, count, k, depth, rows.data());
+        for (ptrdiff_t row = 0; sums != nullptr && row < count; ++row) {
+          sums->add(m + row, rows.data() + row * depth, depth, k);
+        }
         variant.multiply({rows.data(), count, depth}, {panels.data(), depth, b.columns}, k > 0,
                          k + depth == b.rows ? bias : nullptr, y + m * y_stride, y_stride);
       }
@@ -243,6 +267,22 @@ void matmul_f32(const MatrixF32& a, const MatrixF32& b, const float* bias, float
   }
   if (rows_ready) return multiply_packing_b(a, b, bias, y, y_stride);
   multiply_packing_both(a, b, bias, y, y_stride);
+}
+
+void linear_grads_f32(const MatrixF32& g, const MatrixF32& x, float* dw, float* db) {
+  if (g.columns == 0) return;
+  RowSums sums(g.columns);
+  if (g.rows == 0 || x.columns == 0) {
+    fill_rows(nullptr, dw, x.columns, g.columns, x.columns);
+    for (ptrdiff_t n = 0; n < g.columns; ++n) {
+      for (ptrdiff_t m = 0; m < g.rows; ++m) {
+        sums.add(n, g.data + m * g.row_stride + n * g.column_stride, 1, m);
+      }
+    }
+  } else {
+    multiply_packing_both(g.transposed(), x, nullptr, dw, x.columns, &sums);
+  }
+  for (ptrdiff_t n = 0; n < g.columns; ++n) db[n] = sums.total(n);
 }
 
 PackedMatrixF32::PackedMatrixF32(const MatrixF32& b)

@@ -24,6 +24,10 @@ struct MatrixF32 {
 void matmul_f32(const MatrixF32& a, const MatrixF32& b, const float* bias, float* y,
                 ptrdiff_t y_stride);
 
+// dw = g transposed times x, [g.columns][x.columns]; db[n] = the sum of g's column n, as reduce_f32
+// sums. g and x have the same rows.
+void linear_grads_f32(const MatrixF32& g, const MatrixF32& x, float* dw, float* db);
+
 // The right operand, laid out once for the instruction set that was active then.
 class PackedMatrixF32 {
  public:
