@@ -20,8 +20,10 @@ namespace qg {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto kWorkerSpin = std::chrono::microseconds(50);
-constexpr auto kCallerSpin = std::chrono::microseconds(20);
+// To wake a thread takes longer than many a kernel. Between the kernels of a training step there is
+// less than this; who has more threads than CPUs must not spin.
+constexpr auto kWorkerSpin = std::chrono::microseconds(2000);
+constexpr auto kCallerSpin = std::chrono::microseconds(1000);
 
 void pause() {
 #if defined(__x86_64__)
@@ -33,6 +35,8 @@ void pause() {
 
 template <class Condition>
 bool spin(std::chrono::microseconds limit, const Condition& holds) {
+  static const uint32_t cpus = std::thread::hardware_concurrency();  // 0: not known
+  if (cpus != 0 && static_cast<uint32_t>(thread_count()) > cpus) return holds();
   const Clock::time_point end = Clock::now() + limit;
   do {
     for (int i = 0; i < 32; ++i) {
