@@ -28,6 +28,7 @@ from qgrad.ops.shape import normalize_dims, permute
 __all__ = ["Gradients", "accumulate", "run", "set_watch"]
 
 ndarray = np.ndarray
+_MOST_ENTRIES = 1024  # of the first dim of a sum, to keep account of
 _watch: Any = None
 
 
@@ -41,17 +42,19 @@ class Gradients:
     """Gradients on their way: the sums that reached nodes still to be run, and leaves.
 
     `owned` holds the leaves whose sum is an array that nothing else refers to, `collecting` the
-    nodes and leaves whose sum is such an array, to which parts were added. Only what is in `wanted`
-    is given a gradient, everything if it is None.
+    nodes and leaves whose sum is such an array, to which parts were added, `unwritten` which
+    entries of such a sum are still undefined. Only what is in `wanted` is given a gradient,
+    everything if it is None.
     """
 
-    __slots__ = ("collecting", "heap", "owned", "sums", "wanted")
+    __slots__ = ("collecting", "heap", "owned", "sums", "unwritten", "wanted")
 
     def __init__(self, wanted: set[Any] | None) -> None:
         self.sums: dict[Any, Value] = {}
         self.heap: list[tuple[int, Node]] = []
         self.owned: set[Variable] = set()
         self.collecting: set[Any] = set()
+        self.unwritten: dict[Any, set[int]] = {}
         self.wanted = wanted
 
     def give(self, target: Any, g: Value, source: Value) -> None:
@@ -79,6 +82,8 @@ class Gradients:
             g = cast(g, like.dtype)
         sums = self.sums
         if target in sums:
+            if target in self.unwritten:
+                self.complete(target)
             sums[target] = plus(sums[target], g)
             if not is_node:
                 self.owned.add(target)
@@ -91,13 +96,19 @@ class Gradients:
                 self.owned.add(target)
 
     def add_part(self, target: Any, part: Part) -> None:
-        """Add the gradient of a part of `target` where it belongs, in place."""
-        sums, is_node = self.sums, target.__class__ is Node
+        """Add the gradient of a part of `target` where it belongs, in place.
+
+        Entries of the first dim that have got nothing yet are not even zeroed: of a tensor that is
+        unbound, each is written once.
+        """
+        sums, is_node, index = self.sums, target.__class__ is Node, part.index
         total = sums.get(target)
         if total is None:
             like = target if is_node else target._data
-            total = zeros_for(target) if is_node else np.zeros(like.shape, like.dtype)
-            sums[target] = total
+            whole = index.__class__ is int and like.shape[0] <= _MOST_ENTRIES
+            total = sums[target] = new_sum(target if is_node else None, like, zeroed=not whole)
+            if whole:
+                self.unwritten[target] = set(range(like.shape[0]))
             if is_node:
                 heappush(self.heap, (target.order, target))
         elif target not in self.collecting or total.__class__ is not ndarray:
@@ -105,7 +116,19 @@ class Gradients:
         self.collecting.add(target)
         if not is_node:
             self.owned.add(target)
-        total[part.index] += part.value
+        if target in self.unwritten:
+            missing = self.unwritten[target]
+            if index.__class__ is int and index % len(total) in missing:
+                missing.remove(index % len(total))
+                total[index] = part.value
+                return
+            self.complete(target)
+        total[index] += part.value
+
+    def complete(self, target: Any) -> None:
+        """Zero what no part has written of the sum of `target`."""
+        for i in self.unwritten.pop(target, ()):
+            self.sums[target][i] = 0
 
     def collect(self, join: Join, place: int, g: Value) -> None:
         """Add `g` to the gradient of one output of an operation that has several."""
@@ -116,16 +139,16 @@ class Gradients:
         parts[place] = g if parts[place] is None else plus(parts[place], g)
 
 
-def zeros_for(node: Node) -> np.ndarray[Any, Any]:
-    """Zeros for the gradient of a node's result; of a permutation, in the order of its input.
+def new_sum(node: Node | None, like: Any, zeroed: bool) -> np.ndarray[Any, Any]:
+    """An array for the gradient of what is `like`; for a permutation, in the order of its input.
 
     So the gradient of the input is contiguous, and a reshape behind it copies nothing.
     """
-    shape, saved = node.shape, node.saved
-    if node.op is not permute or not saved:
-        return np.zeros(shape, node.dtype)
-    order = normalize_dims(saved[0], len(shape))
-    return np.zeros([shape[order.index(i)] for i in range(len(shape))], node.dtype).transpose(order)
+    new, shape = np.zeros if zeroed else np.empty, like.shape
+    if node is None or node.op is not permute or not node.saved:
+        return new(shape, like.dtype)
+    order = normalize_dims(node.saved[0], len(shape))
+    return new([shape[order.index(i)] for i in range(len(shape))], like.dtype).transpose(order)
 
 
 def plus(a: Value, b: Value) -> Value:
@@ -161,6 +184,8 @@ def run(
         for target, g in roots:
             state.give(target, g, g)
         flow(state, retain_graph, create_graph, captures, watch)
+        for target in list(state.unwritten):
+            state.complete(target)
     except Exception as error:
         if watch is not None:
             watch.failed(error)
@@ -184,6 +209,8 @@ def flow(
     heap, sums, give, wanted = state.heap, state.sums, state.give, state.wanted
     while heap:
         node = heappop(heap)[1]
+        if node in state.unwritten:
+            state.complete(node)
         g = sums.pop(node)
         if node.hooks is not None:
             g = run_hooks(node.hooks, g, f"{node.op.name}'s result")
