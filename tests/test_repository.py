@@ -181,6 +181,8 @@ def test_import_loads_only_qgrad_and_numpy(tmp_path: Path) -> None:
     assert loaded & OPTIONAL == set()
     assert probe["threads"] == [0, 0]
     assert "qgrad" in loaded
+    waiting = ("nn", "ops.conv", "optim", "qparams", "qtensor", "quantization", "storage")
+    assert {f"qgrad.{part}" for part in waiting} & set(probe["new"]) == set()
 
 
 def test_import_is_quick(tmp_path: Path) -> None:
