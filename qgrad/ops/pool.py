@@ -21,6 +21,7 @@ from qgrad.ops.indexing import scatter_zeros
 from qgrad.ops.matmul import product
 from qgrad.ops.op import Value, op
 from qgrad.ops.shape import expand, reshape
+from qgrad.ops.steps import in_steps
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -155,7 +156,7 @@ def _max_pool_dinput(name: str, g: Value, input: Value, dims: int, *options: Any
     place = _largest(data.reshape(shape), pool.rows[0], pool.cols[0])
     flat = (*shape[:2], shape[2] * shape[3])
     g = reshape(g, (*shape[:2], place.shape[-1]))
-    return reshape(scatter_zeros(g, flat, -1, place), tuple(input.shape))
+    return in_steps(reshape(scatter_zeros(g, flat, -1, place), tuple(input.shape)), input)
 
 
 @op(quantize="max_pool", onnx="MaxPool")
