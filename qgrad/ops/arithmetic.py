@@ -39,7 +39,7 @@ def _by_kernel(name: str, ufunc: Any, a: Any, b: Any) -> Any:
     """The ufunc, by the kernel that threads share for arrays that are worth it."""
     if (
         a.size >= _WORTH_SHARING
-        and a.shape == b.shape
+        and (a.shape == b.shape or not b.ndim)
         and is_float32(a)
         and is_float32(b)
         and a.flags.c_contiguous
@@ -110,7 +110,7 @@ def mul_dother(g: Value, input: Value) -> Value:
 @op(onnx="Div", broadcasts=True, floating=True)
 def div(input: Value, other: Value) -> Value:
     """input / other; integers as floats, unless rounding_mode is "floor" or "trunc"."""
-    return np.true_divide(input, other)
+    return _by_kernel("div", np.true_divide, input, other)
 
 
 @div.keyword("rounding_mode")
@@ -127,6 +127,8 @@ def div_rounding_mode(
 
 @div.rule("input")
 def div_dinput(g: Value, other: Value) -> Value:
+    if isinstance(g, np.ndarray) and is_float32(g) and isinstance(other, (int, float)):
+        return _by_kernel("div", np.true_divide, g, np.asarray(other, g.dtype))
     return g / other
 
 
