@@ -15,6 +15,7 @@ namespace py = pybind11;
 #define QG_KERNEL(name) void bind_##name(py::module_& m);
 #include "kernels/kernels.def"
 #undef QG_KERNEL
+void bind_autograd(py::module_& m);
 void bind_buffer_exporter(py::module_& m);
 void bind_runtime(py::module_& m);
 
@@ -60,6 +61,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 #define QG_KERNEL(name) bind_##name(m);
 #include "kernels/kernels.def"
 #undef QG_KERNEL
+  bind_autograd(m);
   bind_buffer_exporter(m);
   bind_runtime(m);
 }

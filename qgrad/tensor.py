@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from qgrad import dtypes, ops
-from qgrad.autograd import hooks
+from qgrad.autograd import fast, hooks
 from qgrad.autograd.gradients import backward
 from qgrad.autograd.in_place import change
 from qgrad.autograd.mode import recording
@@ -19,7 +19,7 @@ from qgrad.device import Device, check_device, cpu
 from qgrad.dtypes import DType
 from qgrad.errors import DTypeError
 from qgrad.ops import aliases, composed, joining, products, rearrange, statistics
-from qgrad.ops.op import Op, register_handler, registry
+from qgrad.ops.op import Op, handlers, register_handler, registry
 from qgrad.ops.promotion import default_float, get_default_dtype
 from qgrad.tensor_filling import Filling
 from qgrad.tensor_interop import Interop
@@ -438,3 +438,4 @@ _attach_methods()
 set_tensor_class(Tensor)
 set_box(make)
 register_handler(Tensor, 10, run_on_tensors)
+fast.connect(Tensor, handlers[Tensor])

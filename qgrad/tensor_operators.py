@@ -10,7 +10,7 @@ import numpy as np
 from qgrad import ops
 from qgrad.autograd.in_place import assign, change
 from qgrad.autograd.variable import Variable
-from qgrad.ops.op import Op
+from qgrad.ops.op import Op, caller
 
 __all__ = ["Operators"]
 
@@ -18,18 +18,22 @@ OPERANDS = (Variable, bool, int, float, np.ndarray, np.generic)
 
 
 def _binary(op: Op) -> Callable[[Any, Any], Any]:
+    call = caller(op)
+
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, OPERANDS):
-            return op(self, other)
+            return call(self, other)
         return NotImplemented
 
     return method
 
 
 def _reflected(op: Op) -> Callable[[Any, Any], Any]:
+    call = caller(op)
+
     def method(self: Any, other: Any) -> Any:
         if isinstance(other, OPERANDS):
-            return op(other, self)
+            return call(other, self)
         return NotImplemented
 
     return method
@@ -45,8 +49,10 @@ def _augmented(op: Op) -> Callable[[Any, Any], Any]:
 
 
 def _unary(op: Op) -> Callable[[Any], Any]:
+    call = caller(op)
+
     def method(self: Any) -> Any:
-        return op(self)
+        return call(self)
 
     return method
 

@@ -17,6 +17,7 @@ from qgrad.autograd.saved import arrays, holds_arrays, tensors
 from qgrad.autograd.variable import Hooks, Join, Node, Variable, bump
 from qgrad.boxing import box
 from qgrad.errors import ShapeError
+from qgrad.kernels.extension import core
 from qgrad.ops.arithmetic import add
 from qgrad.ops.cast import cast as change_dtype
 from qgrad.ops.indexing import Part
@@ -183,7 +184,9 @@ def run(
     try:
         for target, g in roots:
             state.give(target, g, g)
-        flow(state, retain_graph, create_graph, captures, watch)
+        plain = core is not None and not create_graph and captures is None and watch is None
+        if not (plain and core.flow(state, retain_graph)):  # the same loop in C++
+            flow(state, retain_graph, create_graph, captures, watch)
         for target in list(state.unwritten):
             state.complete(target)
     except Exception as error:
@@ -206,43 +209,51 @@ def flow(
     watch: Any,
 ) -> None:
     """Run the nodes that a gradient has reached, newest first, until there is none."""
-    heap, sums, give, wanted = state.heap, state.sums, state.give, state.wanted
+    heap, sums, unwritten = state.heap, state.sums, state.unwritten
     while heap:
         node = heappop(heap)[1]
-        if node in state.unwritten:
+        if unwritten and node in unwritten:
             state.complete(node)
-        g = sums.pop(node)
-        if node.hooks is not None:
-            g = run_hooks(node.hooks, g, f"{node.op.name}'s result")
-        if captures is not None and node in captures:
-            captures[node] = g
-            if ends_at(node, wanted):
-                continue  # what made an input is neither read nor freed
+        run_node(state, node, sums.pop(node), retain_graph, create_graph, captures, watch)
+
+
+def run_node(
+    state: Gradients,
+    node: Node,
+    g: Value,
+    retain_graph: bool,
+    create_graph: bool = False,
+    captures: dict[Node, Value] | None = None,
+    watch: Any = None,
+) -> None:
+    """Give what the gradient `g` of a node's output is for its arguments."""
+    wanted = state.wanted
+    if node.hooks is not None:
+        g = run_hooks(node.hooks, g, f"{node.op.name}'s result")
+    if captures is not None and node in captures:
+        captures[node] = g
+        if ends_at(node, wanted):
+            return  # what made an input is neither read nor freed
+    if watch is not None:
+        watch.enter(node)
+    plan = node.plan
+    values = node.saved
+    if values or values is None:
+        values = tensors(node) if create_graph else arrays(node)
+    for target, (fn, picks) in zip(node.edges, plan.rules):  # noqa: B905 (strict is slow)
+        if wanted is not None and not is_wanted(target, wanted):
+            continue
+        result = fn(g, *[values[i] for i in picks]) if picks else fn(g)
         if watch is not None:
-            watch.enter(node)
-        plan = node.plan
-        values = node.saved
-        if values or values is None:
-            values = tensors(node) if create_graph else arrays(node)
-        for target, (fn, picks) in zip(node.edges, plan.rules):  # noqa: B905 (strict is slow)
-            if wanted is not None and not is_wanted(target, wanted):
-                continue
-            if not picks:
-                result = fn(g)
-            elif len(picks) == 1:
-                result = fn(g, values[picks[0]])
-            else:
-                result = fn(g, *[values[i] for i in picks])
-            if watch is not None:
-                watch.check(node, fn, result)
-            if target.__class__ is list:
-                for one, part in zip(target, result, strict=True):
-                    if one is not None:
-                        give(one, part, g)
-            else:
-                give(target, result, g)
-        if plan.holds and not retain_graph and (plan.frees or holds_arrays(node.saved)):
-            node.saved = None  # the edges stay: whether a path was freed must be known
+            watch.check(node, fn, result)
+        if target.__class__ is list:
+            for one, part in zip(target, result, strict=True):
+                if one is not None:
+                    state.give(one, part, g)
+        else:
+            state.give(target, result, g)
+    if plan.holds and not retain_graph and (plan.frees or holds_arrays(node.saved)):
+        node.saved = None  # the edges stay: whether a path was freed must be known
 
 
 def run_hooks(hooks: Hooks, g: Value, what: str, *, leaf: bool = False) -> Value:

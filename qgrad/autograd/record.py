@@ -10,6 +10,7 @@ import numpy as np
 from qgrad.autograd.mode import recording
 from qgrad.autograd.saved import raw_items
 from qgrad.autograd.variable import INFERENCE, Node, Variable, next_order, set_history, version
+from qgrad.kernels.extension import core
 from qgrad.ops.op import Op
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "run_on_tensors",
     "set_note",
     "set_tensor_class",
+    "shape_of",
     "shared_cell",
 ]
 
@@ -43,6 +45,8 @@ def set_note(note: Callable[[Node, Sequence[Any], Sequence[Array]], None] | None
     """Have `note(node, args, outputs)` called for every recorded operation; None: no longer."""
     global _note
     _note = note
+    if core is not None:
+        core.door_noting(note is not None)
 
 
 def noted(node: Node, args: Sequence[Any], outputs: Sequence[Array]) -> None:
@@ -188,7 +192,7 @@ def _save_more(node: Node, args: Sequence[Any], tensor: Variable, extras: Any) -
     plan, saved = node.plan, node.saved
     assert saved is not None
     for i in plan.shapes:
-        saved.append(_shape(args[i]))
+        saved.append(shape_of(args[i]))
     if plan.keeps_output:
         saved.append(tensor._data)
         if tensor._cell is None:
@@ -205,7 +209,8 @@ def edge_of(a: Any) -> Any:
     return a if a._node is None else a._node
 
 
-def _shape(a: Any) -> Any:
+def shape_of(a: Any) -> Any:
+    """The shape of an argument, or those of the items of a list."""
     return [v._data.shape for v in a] if isinstance(a, (list, tuple)) else np.shape(_raw(a))
 
 

@@ -27,16 +27,13 @@ def arrays(node: Node) -> list[Any]:
         raise freed(node.op.name)
     if node.cell is not None and node.cell[0]:
         raise changed_in_place(node, "its output", node.shape)
-    saved, kept = node.saved, len(node.plan.keep)
-    values = [
-        (value._data if value._cell is None else checked(node, value)._data)
-        if isinstance(value, Variable)
-        else raw_items(checked_items(node, value))
-        if value.__class__ is tuple or value.__class__ is list
-        else value
-        for value in saved[:kept]
-    ]
-    values += saved[kept:]  # shapes, the output, extras: no tensors
+    values = node.saved.copy()
+    for i in range(len(node.plan.keep)):  # what follows, shapes and extras, has no tensors
+        value = values[i]
+        if isinstance(value, Variable):
+            values[i] = (value if value._cell is None else checked(node, value))._data
+        elif value.__class__ is tuple or value.__class__ is list:
+            values[i] = raw_items(checked_items(node, value))
     return values
 
 

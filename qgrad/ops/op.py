@@ -21,10 +21,22 @@ from typing import Any, TypeVar
 import numpy as np
 
 from qgrad.errors import DTypeError, ShapeError, UnsupportedOpError
+from qgrad.kernels.extension import core
 from qgrad.ops.promotion import as_floating, promote
 from qgrad.ops.quiet import QUIET, restore, silence
 
-__all__ = ["Handler", "Op", "Plan", "Value", "op", "register_handler", "registry"]
+__all__ = [
+    "Handler",
+    "Op",
+    "Plan",
+    "Value",
+    "caller",
+    "handlers",
+    "op",
+    "raise_explained",
+    "register_handler",
+    "registry",
+]
 
 Value = Any  # an array, a Tensor, a tracer or a symbolic value: whatever the rules are run on
 HandlerFunction = Callable[["Op", tuple[Any, ...], dict[str, Any]], Any]
@@ -60,7 +72,7 @@ def _own_handler(cls: type) -> Handler | None:
     return _registered.get(cls) if run is None else Handler(1000, run.__func__)
 
 
-_handlers = _Handlers()
+handlers = _Handlers()
 
 
 def register_handler(cls: type, priority: int, run: HandlerFunction) -> None:
@@ -70,13 +82,13 @@ def register_handler(cls: type, priority: int, run: HandlerFunction) -> None:
     A class of a lower floor says it by a static method `_run_op` instead, which goes above all.
     """
     _registered[cls] = Handler(priority, run)
-    _handlers.clear()
+    handlers.clear()
 
 
 def _richest(values: Iterable[Any]) -> Handler | None:
     best: Handler | None = None
     for value in values:
-        handler = _handlers[value.__class__]
+        handler = handlers[value.__class__]
         if handler is _SCAN:
             handler = _richest(value)
         if handler is not None and (best is None or handler.priority > best.priority):
@@ -207,7 +219,7 @@ class Op:
         """
         best: Handler | None = None
         for value in args:
-            handler = _handlers[value.__class__]
+            handler = handlers[value.__class__]
             if handler is not best and handler is not None:
                 if handler is _SCAN:
                     handler = _richest(value)
@@ -403,6 +415,19 @@ class Op:
             kind = ShapeError if isinstance(error, ValueError) else DTypeError
         return kind(f"{self.name}: {text} ({shown})")
 
+
+def raise_explained(op: Op, error: Exception, args: Sequence[Any]) -> None:
+    """Raise what `op` makes of an error of its forward."""
+    raise op.explain(error, args) from error
+
+
+def caller(op: Op) -> Callable[..., Any]:
+    """`op` as a function: the same call in fewer steps."""
+    return op if core is None else core.door_caller(op)
+
+
+if core is not None:
+    core.door_install(Op, Op.__call__)
 
 _MISSING: Any = object()
 # NumPy's names, which PyTorch takes too, and a former name.
