@@ -5,9 +5,9 @@
 #include <new>
 #include <vector>
 
-namespace qg {
+#include "blocks.h"
 
-constexpr size_t kAlignment = 64;
+namespace qg {
 
 template <class T>
 struct AlignedAllocator {
@@ -19,7 +19,7 @@ struct AlignedAllocator {
 
   T* allocate(size_t n) {
     if (n > static_cast<size_t>(-1) / 2 / sizeof(T)) throw std::bad_alloc();
-    return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(kAlignment)));
+    return static_cast<T*>(take_block(n * sizeof(T)));
   }
   // Elements made without a value are left as the memory was: what is resized is written next.
   template <class U>
@@ -27,7 +27,7 @@ struct AlignedAllocator {
     ::new (static_cast<void*>(p)) U;
   }
 
-  void deallocate(T* p, size_t) { ::operator delete(p, std::align_val_t(kAlignment)); }
+  void deallocate(T* p, size_t) { return_block(p); }
 
   bool operator==(const AlignedAllocator&) const { return true; }
   bool operator!=(const AlignedAllocator&) const { return false; }

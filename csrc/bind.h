@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "codes.h"
+#include "storage/array_memory.h"
 
 namespace qg {
 
@@ -55,8 +56,12 @@ inline int32_t input_zero_point(int32_t zero_point) {
   return zero_point;
 }
 
+// Not initialized. What is large is aligned, and its memory is used again.
 template <class T>
 Array<T> new_array(const std::vector<ptrdiff_t>& shape) {
+  double bytes = sizeof(T);
+  for (const ptrdiff_t n : shape) bytes *= static_cast<double>(n);
+  const BlockArrays memory(bytes >= 1e6 ? size_t{1000000} : static_cast<size_t>(bytes));
   return Array<T>(std::vector<py::ssize_t>(shape.begin(), shape.end()));
 }
 

@@ -15,6 +15,7 @@ namespace py = pybind11;
 #define QG_KERNEL(name) void bind_##name(py::module_& m);
 #include "kernels/kernels.def"
 #undef QG_KERNEL
+void bind_array_memory(py::module_& m);
 void bind_autograd(py::module_& m);
 void bind_buffer_exporter(py::module_& m);
 void bind_runtime(py::module_& m);
@@ -61,6 +62,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
 #define QG_KERNEL(name) bind_##name(m);
 #include "kernels/kernels.def"
 #undef QG_KERNEL
+  bind_array_memory(m);
   bind_autograd(m);
   bind_buffer_exporter(m);
   bind_runtime(m);

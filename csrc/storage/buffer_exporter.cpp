@@ -1,7 +1,8 @@
 // The base class of storages: gives them the buffer protocol of the array they hold.
 //
-// A Python class can export a buffer only from Python 3.12 on (PEP 688). The request is passed on to the
-// array, which so becomes the owner of the view: it stays valid when the storage is resized or deleted.
+// A Python class can export a buffer only from Python 3.12 on (PEP 688). The request is passed on
+// to the array, which so becomes the owner of the view: it stays valid when the storage is resized
+// or deleted.
 
 #include <pybind11/pybind11.h>
 
