@@ -83,7 +83,7 @@ class Pool {
       job_ = job;
       failure_ = nullptr;
       next_.store(0, std::memory_order_relaxed);
-      places_ = helpers;
+      places_ = helpers_ = helpers;
       generation_.fetch_add(1, std::memory_order_release);
     }
     wake_.notify_all();
@@ -106,7 +106,7 @@ class Pool {
     const SignalsBlocked blocked;
     while (started_ < helpers) {
       try {
-        std::thread([this] { work(); }).detach();
+        std::thread([this, place = started_] { work(place); }).detach();
       } catch (const std::system_error&) {
         return;  // no more threads here: the caller does the work
       }
@@ -114,7 +114,8 @@ class Pool {
     }
   }
 
-  void work() {
+  // `place` is how many workers were there before this one.
+  void work(int32_t place) {
     const FloatEnvironment defaults;
     uint64_t seen = 0;
     bool warm = false;
@@ -127,8 +128,9 @@ class Pool {
       {
         const std::lock_guard<std::mutex> lock(state_);
         seen = generation_.load(std::memory_order_relaxed);
-        warm = places_ > 0;
-        if (!warm) continue;
+        // Who comes too late waits awake for the next call: it would be late for that too.
+        warm = place < helpers_;
+        if (places_ == 0) continue;
         --places_;
         active_.fetch_add(1, std::memory_order_relaxed);
       }
@@ -162,7 +164,8 @@ class Pool {
   std::condition_variable wake_, done_;
   Job job_;
   std::exception_ptr failure_;
-  int32_t places_ = 0;  // how many workers may still join the job
+  int32_t places_ = 0;   // how many workers may still join the job
+  int32_t helpers_ = 0;  // how many it asked for
   std::atomic<uint64_t> generation_{0};
   std::atomic<int32_t> active_{0};
   std::atomic<ptrdiff_t> next_{0};

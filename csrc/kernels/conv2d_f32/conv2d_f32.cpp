@@ -41,6 +41,14 @@ ptrdiff_t images_at_once(ptrdiff_t pixels) {
   return std::max<ptrdiff_t>(1, kPixels / std::max<ptrdiff_t>(1, pixels));
 }
 
+// Images for one thread at a time, which fill blocks of columns; 0 if there is one thread.
+ptrdiff_t images_of_a_thread(ptrdiff_t batch, ptrdiff_t pixels) {
+  if (thread_count() == 1 || pixels == 0) return 0;
+  const ptrdiff_t full = std::max<ptrdiff_t>(1, kColumnBlockF32 / pixels);
+  const ptrdiff_t share = batch / (4 * thread_count()) / full * full;
+  return std::min(images_at_once(pixels), std::max(full, share));
+}
+
 // products[m][j] = chain over k of rows[m][k] * column j of the window matrix, for `columns` pixels
 // from `begin` on, a multiple of every vector's length.
 class WindowProduct {
@@ -210,65 +218,122 @@ void scatter_images(const ConvSpec& spec, const ImagesF32& g, const float* w, co
 // Rows of pixels that are worth the start of a run, and how many pixels make a block of them.
 constexpr ptrdiff_t kShortestRun = 6, kRunBlock = 256;
 
-// products[k][o] += windows times gradients of some images, for some channels of a group; k counts
-// weights of an output.
-void add_weight_products(const WindowsF32& x, const float* g, ptrdiff_t out_channels,
-                         const Group& group, float* products) {
-  const MatmulF32Variant& variant = matmul_f32_variants.get();
-  const ptrdiff_t rows = group.count * x.spec.taps();
-  const ptrdiff_t pixels = x.spec.out_h(x.planes.h) * x.spec.out_w(x.planes.w);
-  const ptrdiff_t all = x.planes.batch * pixels, ow = x.spec.out_w(x.planes.w);
-  const bool in_place = windows_in_place(x) && ow >= kShortestRun;
-  // Whole rows of pixels if they are read in place, and in most images if not; the windows of a
-  // block stay in the second-level cache.
-  const ptrdiff_t block =
-      in_place ? std::max<ptrdiff_t>(1, kRunBlock / ow) * ow
-               : std::clamp<ptrdiff_t>((1 << 18) / rows / 64 * 64, 64, kDepthBlockF32);
-  AlignedVector<float> windows(floats(in_place ? 0 : rows * std::min(block, all)));
-  const std::vector<ptrdiff_t> offsets = window_offsets(x, 0, rows);
-  AlignedVector<float> panels(floats(round_up(group.outputs, variant.lanes) * block));
-  for (ptrdiff_t begin = 0; begin < all; begin += block) {
-    const ptrdiff_t count = std::min(block, all - begin);
-    if (!in_place) {
-      im2col_panels(x, pixel_runs(x, begin, count, count), {count, count, count}, 0, rows,
-                    windows.data());
+// Rows of products that a thread takes: some tiles of every instruction set.
+constexpr ptrdiff_t kRowsAtOnce = 6;
+
+// The gradients of some images for the weights of a group, in blocks of pixels: block i is panels
+// [pixels][outputs] from begin(i) * round_up(outputs, lanes) on.
+class PixelBlocks {
+ public:
+  PixelBlocks(const WindowsF32& x, const Group& group, ptrdiff_t rows)
+      : x_(x), group_(group), variant_(matmul_f32_variants.get()),
+        pixels_(x.spec.out_h(x.planes.h) * x.spec.out_w(x.planes.w)),
+        all_(x.planes.batch * pixels_), width_(x.spec.out_w(x.planes.w)),
+        in_place_(windows_in_place(x) && width_ >= kShortestRun),
+        // Whole rows of pixels if they are read in place, and in most images if not; the windows
+        // of a block stay in the second-level cache.
+        block_(in_place_ ? std::max<ptrdiff_t>(1, kRunBlock / width_) * width_
+                         : std::clamp<ptrdiff_t>((1 << 18) / rows / 64 * 64, 64, kDepthBlockF32)),
+        panels_(floats(round_up(group.outputs, variant_.lanes) * all_)) {}
+
+  void pack(const float* g, ptrdiff_t out_channels) {
+    const ptrdiff_t blocks = (all_ + block_ - 1) / block_;
+    const ptrdiff_t grain = std::max<ptrdiff_t>(1, kMovedElements / (block_ * group_.outputs));
+    parallel_for(blocks, grain, [&](ptrdiff_t first, ptrdiff_t last) {
+      for (; first < last; ++first) pack_block(g, out_channels, first * block_);
+    });
+  }
+
+  // products[k][o] += windows times gradients, for rows [k, k + rows) of the window matrix.
+  void multiply(ptrdiff_t k, ptrdiff_t rows, float* products) const {
+    AlignedVector<float> windows(floats(in_place_ ? 0 : rows * std::min(block_, all_)));
+    const std::vector<ptrdiff_t> offsets = window_offsets(x_, k, rows);
+    for (ptrdiff_t begin = 0; begin < all_; begin += block_) {
+      const ptrdiff_t count = std::min(block_, all_ - begin);
+      const PanelsF32 grads{at(begin), count, group_.outputs};
+      if (in_place_) {
+        std::vector<const float*> starts;
+        for (ptrdiff_t p = begin; p < begin + count; p += width_) {
+          starts.push_back(window_start(x_, p));
+        }
+        variant_.multiply_left_windows({starts.data(), offsets.data(), width_, rows}, grads,
+                                       products, group_.outputs);
+      } else {
+        im2col_panels(x_, pixel_runs(x_, begin, count, count), {count, count, count}, k, rows,
+                      windows.data());
+        variant_.multiply({windows.data(), rows, count}, grads, true, nullptr, products,
+                          group_.outputs);
+      }
     }
-    for (ptrdiff_t first = 0; first < group.outputs; first += variant.panel_columns) {
-      const ptrdiff_t used = std::min(variant.panel_columns, group.outputs - first);
-      const ptrdiff_t width = round_up(used, variant.lanes);
+  }
+
+ private:
+  const float* at(ptrdiff_t pixel) const {
+    return panels_.data() + pixel * round_up(group_.outputs, variant_.lanes);
+  }
+
+  void pack_block(const float* g, ptrdiff_t out_channels, ptrdiff_t begin) {
+    const ptrdiff_t count = std::min(block_, all_ - begin);
+    float* const panels = panels_.data() + begin * round_up(group_.outputs, variant_.lanes);
+    for (ptrdiff_t first = 0; first < group_.outputs; first += variant_.panel_columns) {
+      const ptrdiff_t used = std::min(variant_.panel_columns, group_.outputs - first);
+      const ptrdiff_t width = round_up(used, variant_.lanes);
       for (ptrdiff_t k = 0; k < count;) {
-        const ptrdiff_t image = (begin + k) / pixels, pixel = (begin + k) % pixels;
-        const ptrdiff_t length = std::min(pixels - pixel, count - k);
-        const float* from = g + (image * out_channels + group.first_out + first) * pixels + pixel;
-        variant.pack_transposed(from, pixels, used, width, length,
-                                panels.data() + first * count + k * width, width);
+        const ptrdiff_t image = (begin + k) / pixels_, pixel = (begin + k) % pixels_;
+        const ptrdiff_t length = std::min(pixels_ - pixel, count - k);
+        const float* from = g + (image * out_channels + group_.first_out + first) * pixels_ + pixel;
+        variant_.pack_transposed(from, pixels_, used, width, length,
+                                 panels + first * count + k * width, width);
         k += length;
       }
     }
-    const PanelsF32 grads{panels.data(), count, group.outputs};
-    if (in_place) {
-      std::vector<const float*> starts;
-      for (ptrdiff_t p = begin; p < begin + count; p += ow) starts.push_back(window_start(x, p));
-      variant.multiply_left_windows({starts.data(), offsets.data(), ow, rows}, grads, products,
-                                    group.outputs);
-    } else {
-      variant.multiply({windows.data(), rows, count}, grads, true, nullptr, products,
-                       group.outputs);
-    }
   }
+
+  WindowsF32 x_;
+  Group group_;
+  const MatmulF32Variant& variant_;
+  ptrdiff_t pixels_, all_, width_;
+  bool in_place_;
+  ptrdiff_t block_;
+  AlignedVector<float> panels_;
+};
+
+// products[k][o] += windows times gradients of some images; k counts weights of an output.
+void add_weight_products(const WindowsF32& x, const float* g, ptrdiff_t out_channels,
+                         const Group& group, float* products) {
+  const ptrdiff_t taps = x.spec.taps(), rows = group.count * taps;
+  PixelBlocks blocks(x, group, rows);
+  blocks.pack(g, out_channels);
+  const ptrdiff_t images = x.planes.batch * x.spec.out_h(x.planes.h) * x.spec.out_w(x.planes.w);
+  const ptrdiff_t pieces = (rows + kRowsAtOnce - 1) / kRowsAtOnce;
+  parallel_for(pieces, grain_for(kRowsAtOnce * images * group.outputs),
+               [&](ptrdiff_t begin, ptrdiff_t end) {
+                 const ptrdiff_t k = begin * kRowsAtOnce, last = std::min(rows, end * kRowsAtOnce);
+                 blocks.multiply(k, last - k, products + k * group.outputs);
+               });
 }
 
 }  // namespace
 
 void conv2d_f32(const ConvSpec& spec, const ImagesF32& x, const float* w, const float* bias,
                 const OutputF32& y) {
-  const ptrdiff_t images = images_at_once(y.h * y.w);
-  for (ptrdiff_t b = 0; b < x.batch; b += images) {
-    const float* from = x.data + b * spec.in_channels * x.h * x.w;
+  const ptrdiff_t pixels = y.h * y.w;
+  const auto convolve_some = [&](ptrdiff_t first, ptrdiff_t images) {
+    const float* from = x.data + first * spec.in_channels * x.h * x.w;
     OutputF32 to = y;
-    to.data += b * y.image_step;
-    convolve(spec, {from, std::min(images, x.batch - b), x.h, x.w}, w, bias, to);
+    to.data += first * y.image_step;
+    convolve(spec, {from, std::min(images, x.batch - first), x.h, x.w}, w, bias, to);
+  };
+  const ptrdiff_t shared = images_of_a_thread(x.batch, pixels), images = images_at_once(pixels);
+  const ptrdiff_t products =
+      spec.in_channels / spec.groups * spec.taps() * spec.out_channels * pixels;
+  const ptrdiff_t pieces = shared == 0 ? 0 : (x.batch + shared - 1) / shared;
+  if (pieces >= 2 * thread_count()) {  // a thread pads and convolves images of its own
+    return parallel_for(pieces, grain_for(products * shared), [&](ptrdiff_t begin, ptrdiff_t end) {
+      for (; begin < end; ++begin) convolve_some(begin * shared, shared);
+    });
   }
+  for (ptrdiff_t b = 0; b < x.batch; b += images) convolve_some(b, images);
 }
 
 void conv2d_dinput_f32(const ConvSpec& spec, const ImagesF32& g, const float* w, ptrdiff_t h,
@@ -306,15 +371,9 @@ void conv2d_dweight_f32(const ConvSpec& spec, const ImagesF32& x, const float* g
                            0,
                            spec.in_channels};
     const WindowsF32 windows = padded_windows(spec, planes, memory);
-    const ptrdiff_t of_channel = spec.taps() * pixels * std::min(images, x.batch - b);
     for_groups(spec, [&](const Group& group) {
-      const ptrdiff_t grain = grain_for(of_channel * group.outputs);
-      parallel_for(group.count, grain, [&](ptrdiff_t begin, ptrdiff_t end) {
-        const Group some{group.first + begin, end - begin, group.first_out, group.outputs};
-        float* to = products.data() + group.first_out * rows + begin * spec.taps() * group.outputs;
-        add_weight_products(of_group(windows, some), g + b * spec.out_channels * pixels,
-                            spec.out_channels, some, to);
-      });
+      add_weight_products(of_group(windows, group), g + b * spec.out_channels * pixels,
+                          spec.out_channels, group, products.data() + group.first_out * rows);
     });
   }
   for_groups(spec, [&](const Group& group) {
