@@ -59,8 +59,10 @@ class WindowProduct {
 
   void run(const WindowsF32& x, ptrdiff_t begin, ptrdiff_t columns, const float* rows,
            ptrdiff_t count, float* products, ptrdiff_t stride) {
-    if (windows_in_place(x) && x.spec.out_w(x.planes.w) % variant_.lanes == 0) {
-      return run_in_place(x, begin, columns, rows, count, products, stride);
+    const ptrdiff_t half = variant_.lanes / 2, width = x.spec.out_w(x.planes.w);
+    if (windows_in_place(x) && width % half == 0 && columns % variant_.lanes == 0) {
+      const bool halves = width % variant_.lanes != 0;
+      return run_in_place(x, begin, columns, halves, rows, count, products, stride);
     }
     const ptrdiff_t panel = variant_.panel_columns, rest = columns % panel;
     const Im2colBlock block{columns, panel, rest == 0 ? panel : round_up(rest, variant_.lanes)};
@@ -75,11 +77,12 @@ class WindowProduct {
   }
 
  private:
-  // Every vector of columns lies in one row of one image: nothing is copied.
-  void run_in_place(const WindowsF32& x, ptrdiff_t begin, ptrdiff_t columns, const float* rows,
-                    ptrdiff_t count, float* products, ptrdiff_t stride) const {
+  // Every vector of columns, or each of its halves, lies in one row of one image: nothing is
+  // copied.
+  void run_in_place(const WindowsF32& x, ptrdiff_t begin, ptrdiff_t columns, bool halves,
+                    const float* rows, ptrdiff_t count, float* products, ptrdiff_t stride) const {
     std::vector<const float*> starts;
-    for (ptrdiff_t j = 0; j < columns; j += variant_.lanes) {
+    for (ptrdiff_t j = 0; j < columns; j += halves ? variant_.lanes / 2 : variant_.lanes) {
       starts.push_back(window_start(x, begin + j));
     }
     const std::vector<ptrdiff_t> offsets = window_offsets(x, 0, depth_);
@@ -87,8 +90,8 @@ class WindowProduct {
     for (ptrdiff_t k = 0; k < depth_; k += step) {
       const ptrdiff_t depth = std::min(step, depth_ - k);
       variant_.multiply_right_windows({rows + k, count, depth_},
-                                      {starts.data(), offsets.data() + k, depth, columns}, k > 0,
-                                      products, stride);
+                                      {starts.data(), offsets.data() + k, depth, columns, halves},
+                                      k > 0, products, stride);
     }
   }
 

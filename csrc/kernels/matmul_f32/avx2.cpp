@@ -15,6 +15,9 @@ QG_INLINE void multiply_add(F32& acc, F32 a, F32 b) {
   asm("vfmadd231ps %2, %1, %0" : "+x"(acc) : "x"(a), "x"(b));
 }
 QG_INLINE void pin(F32& acc) { asm("" : "+x"(acc)); }
+QG_INLINE F32 load_halves(const float* low, const float* high) {
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
+}
 
 // to[j][i] = from[i][j] for 8 rows of 8: pairs, then fours inside each half, then the halves.
 QG_INLINE void transpose_square(const float* from, ptrdiff_t from_stride, float* to,

@@ -15,6 +15,9 @@ QG_INLINE void multiply_add(F32& acc, F32 a, F32 b) {
   asm("vfmadd231ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
 }
 QG_INLINE void pin(F32& acc) { asm("" : "+v"(acc)); }
+QG_INLINE F32 load_halves(const float* low, const float* high) {
+  return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(low)), _mm256_loadu_ps(high), 1);
+}
 
 // to[j][i] = from[i][j] for 16 rows of 16: pairs, then fours inside each quarter, then the
 // quarters.

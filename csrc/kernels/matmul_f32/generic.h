@@ -1,15 +1,15 @@
 // matmul_f32 in the vocabulary of one instruction set; included inside its namespace. The ISA file
-// gives kFloatRows and kFloatVectors (the register tile), multiply_add() and pin().
+// gives kFloatRows and kFloatVectors (the register tile), multiply_add(), pin() and load_halves().
 
 // Where a tile's operands lie: packed (rows of the left one by stride, a panel of the right one),
 // or one of them as windows of images.
-enum class Operands { packed, right_windows, left_windows };
+enum class Operands { packed, right_windows, right_half_windows, left_windows };
 
 struct FloatTile {
   const float* x;
   ptrdiff_t x_stride;
   const float* panel;
-  // Windows on the right: vector v of row k is starts[v] + offsets[k].
+  // Windows on the right: vector v of row k is starts[v] + offsets[k], or in halves, each half.
   // On the left: row m is a chain of runs of `run` elements, run r at starts[r] + offsets[m].
   const float* const* starts;
   const ptrdiff_t* offsets;
@@ -79,13 +79,19 @@ void float_tile(const FloatTile& t) {
     if (kOperands == Operands::packed) {
       multiply_panel<MR, NV>(acc, x, t.panel, t.depth);
     } else {
-      const float* starts[NV];
+      constexpr bool kHalves = kOperands == Operands::right_half_windows;
+      constexpr int kStarts = kHalves ? 2 * NV : NV;
+      const float* starts[kStarts];
       QG_UNROLL
-      for (int v = 0; v < NV; ++v) starts[v] = t.starts[v];
+      for (int v = 0; v < kStarts; ++v) starts[v] = t.starts[v];
       for (ptrdiff_t k = 0; k < t.depth; ++k) {
+        const ptrdiff_t offset = t.offsets[k];
         F32 w[NV];
         QG_UNROLL
-        for (int v = 0; v < NV; ++v) w[v] = load(starts[v] + t.offsets[k]);
+        for (int v = 0; v < NV; ++v) {
+          w[v] = kHalves ? load_halves(starts[2 * v] + offset, starts[2 * v + 1] + offset)
+                         : load(starts[v] + offset);
+        }
         multiply_outer<MR, NV>(acc, x, k, w);
       }
     }
@@ -153,17 +159,29 @@ void multiply_f32(const RowsF32& x, const PanelsF32& w, bool continued, const fl
                               });
 }
 
-void multiply_right_windows(const RowsF32& x, const RightWindowsF32& w, bool continued, float* y,
-                            ptrdiff_t y_stride) {
+template <Operands kOperands>
+void multiply_windows(const RowsF32& x, const RightWindowsF32& w, bool continued, float* y,
+                      ptrdiff_t y_stride) {
+  constexpr ptrdiff_t kColumns =
+      kOperands == Operands::right_half_windows ? kLanes / 2 : kLanes;  // of a start
   FloatTile t = {};
   t.x_stride = x.row_stride, t.y_stride = y_stride;
   t.depth = w.depth, t.continued = continued;
   t.offsets = w.offsets;
-  for_tiles<Operands::right_windows>(t, x.count, w.columns, y,
-                                     [&](FloatTile& tile, ptrdiff_t first, ptrdiff_t row) {
-                                       tile.x = x.data + row * x.row_stride;
-                                       tile.starts = w.starts + first / kLanes;
-                                     });
+  for_tiles<kOperands>(t, x.count, w.columns, y,
+                       [&](FloatTile& tile, ptrdiff_t first, ptrdiff_t row) {
+                         tile.x = x.data + row * x.row_stride;
+                         tile.starts = w.starts + first / kColumns;
+                       });
+}
+
+void multiply_right_windows(const RowsF32& x, const RightWindowsF32& w, bool continued, float* y,
+                            ptrdiff_t y_stride) {
+  if (w.halves) {
+    multiply_windows<Operands::right_half_windows>(x, w, continued, y, y_stride);
+  } else {
+    multiply_windows<Operands::right_windows>(x, w, continued, y, y_stride);
+  }
 }
 
 void multiply_left_windows(const LeftWindowsF32& x, const PanelsF32& w, float* y,

@@ -10,6 +10,9 @@ constexpr int kFloatVectors = 2;
 
 QG_INLINE void multiply_add(F32& acc, F32 a, F32 b) { acc = fma(a, b, acc); }
 QG_INLINE void pin(F32&) {}
+QG_INLINE F32 load_halves(const float* low, const float* high) {
+  return F32{low[0], low[1], high[0], high[1]};
+}
 
 // to[j][i] = from[i][j] for kLanes rows of kLanes.
 QG_INLINE void transpose_square(const float* from, ptrdiff_t from_stride, float* to,

@@ -25,12 +25,14 @@ struct PanelsF32 {
 };
 
 // `depth` rows of a right operand whose columns are windows of images: row k of vector v (of
-// `lanes` columns) is starts[v] + offsets[k]. columns is a multiple of lanes.
+// `lanes` columns) is starts[v] + offsets[k]; with `halves`, its two halves have starts of their
+// own. columns is a multiple of lanes.
 struct RightWindowsF32 {
   const float* const* starts;
   const ptrdiff_t* offsets;
   ptrdiff_t depth;
   ptrdiff_t columns;
+  bool halves;
 };
 
 // `count` rows of a left operand, each a chain of runs of `run` neighbouring elements: run r of row
