@@ -203,3 +203,31 @@ def test_methods() -> None:
     assert qgrad.allclose(
         s @ qgrad.eye(2, dtype=qgrad.float64).cholesky_solve(factor), s.inverse() @ s
     )
+
+
+def hessian_of_det(a: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """By minors: what is left without two rows and two columns, signed."""
+    n = len(a)
+    hessian = np.zeros((n, n, n, n))
+    for i, j, k, m in np.ndindex(n, n, n, n):
+        if i == k or j == m:
+            continue
+        rest = np.delete(np.delete(a, (i, k), 0), (j, m), 1)
+        sign = (-1) ** (i + j + k + m) * (1 if (i < k) == (j < m) else -1)
+        hessian[i, j, k, m] = sign * np.linalg.det(rest)
+    return hessian
+
+
+@given(st.integers(1, 4), st.integers(0, 3), st.integers(0, 2**31))
+def test_second_derivatives_of_det_at_any_rank(n: int, lost: int, seed: int) -> None:
+    """They are right for matrices of every rank, also in a batch with invertible ones."""
+    rng = np.random.default_rng(seed)
+    rank = max(0, n - lost)
+    singular = rng.integers(-3, 4, (n, rank)) @ rng.integers(-3, 4, (rank, n)).astype(float)
+    batch = matrix(np.stack([singular, rng.standard_normal((n, n))]), requires_grad=True)
+    (cofactors,) = qgrad.autograd.grad(linalg.det(batch).sum(), batch, create_graph=True)
+    for place in np.ndindex(n, n):
+        index = (slice(None), *place)
+        (found,) = qgrad.autograd.grad(cofactors[index].sum(), batch, retain_graph=True)
+        for one, a in zip(found.numpy(), batch.detach().numpy(), strict=True):
+            np.testing.assert_allclose(one, hessian_of_det(a)[place], atol=1e-8)

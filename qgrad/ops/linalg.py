@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from qgrad.boxing import unbox
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import where
 from qgrad.ops.elementwise import reciprocal
@@ -23,6 +24,7 @@ __all__ = [
     "linalg_inv",
     "linalg_inv_info",
     "linalg_logabsdet",
+    "linalg_second_cofactor",
     "linalg_sign",
     "linalg_singular_vectors",
     "linalg_solve",
@@ -210,8 +212,46 @@ def linalg_cofactor(A: Value) -> Value:
 
 @linalg_cofactor.rule("A")
 def linalg_cofactor_dA(g: Value, A: Value, y: Value) -> Value:
-    inverse = _t(linalg_inv(A))
-    return sum(g * y, (-2, -1), True) * inverse - matmul(matmul(inverse, _t(g)), y)
+    if _full_rank(A):
+        inverse = _t(linalg_inv(A))
+        return sum(g * y, (-2, -1), True) * inverse - matmul(matmul(inverse, _t(g)), y)
+    return linalg_second_cofactor(g, A)
+
+
+def _full_rank(A: Value) -> bool:
+    """Whether no matrix of the batch is so close to a singular one that its inverse is noise."""
+    s = np.linalg.svd(unbox(A), compute_uv=False)
+    if not s.size:
+        return True
+    return bool(np.all(s[..., -1] > s[..., 0] * s.shape[-1] * np.finfo(s.dtype).eps))
+
+
+@op()
+def linalg_second_cofactor(grad: Value, A: Value) -> Value:
+    """The gradient of linalg_cofactor for A, from that of its result; for singular A too.
+
+    With A = U diag(s) V^T, G = U^T grad V and p_ij the product of the singular values but s_i and
+    s_j, it is det(U V^T) U M V^T, where M_ij = -p_ij G_ji off the diagonal, and M_jj the sum over
+    i != j of p_ij G_ii.
+    """
+    u, s, vt = np.linalg.svd(A)
+    n = A.shape[-1]
+    p = np.zeros_like(A)
+    for i in range(n):
+        for j in range(i):
+            p[..., i, j] = p[..., j, i] = np.prod(np.delete(s, (i, j), -1), -1)
+    inside = _t(u) @ grad @ _t(vt)
+    middle = -p * _t(inside)
+    along = np.arange(n)
+    diagonal = np.diagonal(inside, axis1=-2, axis2=-1)
+    middle[..., along, along] = (p @ diagonal[..., None])[..., 0]
+    sign = np.linalg.det(u) * np.linalg.det(vt)
+    return (sign[..., None, None] * (u @ middle @ vt)).astype(A.dtype)
+
+
+@linalg_second_cofactor.rule("grad")
+def linalg_second_cofactor_dgrad(g: Value, A: Value) -> Value:
+    return linalg_second_cofactor(g, A)
 
 
 @op()

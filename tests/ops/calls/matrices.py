@@ -36,6 +36,17 @@ def of_invertible(d: Draw) -> Call:
     return Call((a,), {}, INVERTIBLE[d.name](a))
 
 
+@calls_of("linalg_second_cofactor")
+def second_cofactor(d: Draw) -> Call:
+    """By the inverse, which a singular matrix has not; that is tested in test_linalg.py."""
+    a = invertible(d)
+    g = d.array(a.shape)
+    inverse = np.swapaxes(np.linalg.inv(a), -2, -1)
+    cofactors = INVERTIBLE["linalg_cofactor"](a)
+    straight = (g * cofactors).sum((-2, -1), keepdims=True) * inverse
+    return Call((g, a), {}, straight - inverse @ np.swapaxes(g, -2, -1) @ cofactors)
+
+
 @calls_of("linalg_solve")
 def solve(d: Draw) -> Call:
     """Batches that broadcast."""
