@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qgrad
+from qgrad import nn
 from qgrad.errors import ShapeError
 from qgrad.nn import functional as F
 
@@ -99,3 +100,26 @@ def test_padding_that_is_too_wide_is_a_shape_error() -> None:
     """The same class as for all sizes that do not fit."""
     with pytest.raises(ShapeError):
         F.pad(qgrad.zeros(2, 3), (3, 3), "reflect")
+
+
+LAYERS = {"Constant": "constant", "Zero": "constant", "Reflection": "reflect",
+          "Replication": "replicate", "Circular": "circular"}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("dims", [1, 2, 3])
+def test_layers(kind: str, dims: int) -> None:
+    """Each is F.pad; one number is all widths."""
+    make = getattr(nn, f"{kind}Pad{dims}d")
+    value = (2.5,) if kind == "Constant" else ()
+    x = qgrad.randn(2, 3, *(4, 5, 6)[:dims])
+    widths = (1, 2, 0, 1, 2, 2)[: 2 * dims]
+    for padding, all_widths in ((widths, widths), (1, (1,) * (2 * dims))):
+        expected = F.pad(x, all_widths, LAYERS[kind], *value)
+        np.testing.assert_array_equal(make(padding, *value)(x).numpy(), expected.numpy())
+    assert str(widths) in repr(make(widths, *value))
+    with pytest.raises(ShapeError, match=rf"{kind}Pad{dims}d: padding \(1, 2, 3\) has 3 widths"):
+        make((1, 2, 3), *value)
+    if kind not in ("Constant", "Zero"):
+        with pytest.raises(ShapeError, match=f"x has {dims} dimensions, but must have"):
+            make(1)(x[0, 0])
