@@ -346,12 +346,20 @@ def test_in_place_activations_change_their_input(layer: Any) -> None:
     np.testing.assert_array_equal(x.grad.numpy(), dx.numpy())
 
 
-def test_softmax_needs_a_dim() -> None:
-    """Without dim, PyTorch guesses; we ask."""
-    with pytest.raises(TypeError, match="softmax: dim is None, but it must be given"):
-        nn.Softmax()(qgrad.zeros(2, 2))
-    with pytest.raises(TypeError, match="log_softmax: dim is None"):
-        nn.LogSoftmax()(qgrad.zeros(2, 2))
+@pytest.mark.parametrize(("ndim", "dim"), [(1, 0), (2, 1), (3, 0), (4, 1)])
+def test_softmax_guesses_its_dim(ndim: int, dim: int) -> None:
+    """Without dim it is PyTorch's guess, with a warning that says so."""
+    x = qgrad.randn((2, 3, 4, 5)[:ndim])
+    for layer, function in (
+        (nn.Softmax, F.softmax), (nn.Softmin, F.softmin), (nn.LogSoftmax, F.log_softmax)
+    ):  # fmt: skip
+        with pytest.warns(UserWarning, match=f"dim is not given, so dim={dim} is normalised"):
+            y = layer()(x)
+        np.testing.assert_array_equal(y.numpy(), function(x, dim).numpy())
+
+
+def test_gelu_needs_a_known_form() -> None:
+    """As PyTorch names them."""
     with pytest.raises(ValueError, match="GELU: approximate is 'erf'"):
         nn.GELU("erf")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from qgrad import ops
@@ -157,27 +158,32 @@ def softmax(
     input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Any:
     """exp(x) / sum(exp(x)) along `dim`."""
-    return ops.softmax(input, _required_dim("softmax", dim), dtype)
+    return ops.softmax(input, _chosen_dim("softmax", dim, len(input.shape)), dtype)
 
 
 def softmin(
     input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Any:
     """softmax(-x) along `dim`."""
-    return ops.softmax(-input, _required_dim("softmin", dim), dtype)
+    return ops.softmax(-input, _chosen_dim("softmin", dim, len(input.shape)), dtype)
 
 
 def log_softmax(
     input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Any:
     """log(softmax(x)) along `dim` without its loss of precision."""
-    return ops.log_softmax(input, _required_dim("log_softmax", dim), dtype)
+    return ops.log_softmax(input, _chosen_dim("log_softmax", dim, len(input.shape)), dtype)
 
 
-def _required_dim(where: str, dim: int | None) -> int:
-    if dim is None:
-        raise TypeError(
-            f"{where}: dim is None, but it must be given: dim=-1 normalises the last dimension, "
-            "dim=1 the channels."
-        )
-    return dim
+def _chosen_dim(where: str, dim: int | None, ndim: int) -> int:
+    """`dim`, or what PyTorch takes in its place: the channels of an image, the rows of a matrix."""
+    if dim is not None:
+        return dim
+    guess = 0 if ndim in (0, 1, 3) else 1
+    warnings.warn(
+        f"{where}: dim is not given, so dim={guess} is normalised, as {ndim} dimensions suggest. "
+        "Pass it: dim=-1 is the last dimension, dim=1 the channels.",
+        UserWarning,
+        stacklevel=3,
+    )
+    return guess
