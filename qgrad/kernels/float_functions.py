@@ -418,5 +418,5 @@ BINARY_F32: Final[dict[str, Callable[..., Any]]] = {
     "minimum": lambda a, b: np.where((a < b) | (a != a), a, b),
     "pow": lambda a, b: power(a.astype(np.float64), b.astype(np.float64)).astype(_F32),
     "gelu_dinput": lambda g, x: gelu_dinput(*np.broadcast_arrays(g, x)),
-    "relu_dinput": lambda g, y: np.where(y > 0, g, _F32(0)),
+    "relu_dinput": lambda g, y: np.where(y <= 0, _F32(0), g),
 }

@@ -40,7 +40,7 @@ _ZERO = {np.dtype(t): np.zeros((), t) for t in (np.float16, np.float32, np.float
 
 @op(quantize="lut", onnx="Relu")
 def relu(input: Value) -> Value:
-    """max(input, 0); the gradient at 0 is 0."""
+    """max(input, 0); the gradient at 0 is 0, and passes where the input is NaN."""
     if input.size > _MANY and is_float32(input):
         return kernels.unary_f32("relu", input)  # the same bits, without NumPy's broadcasting
     return np.maximum(input, _ZERO.get(input.dtype, 0))
@@ -50,12 +50,12 @@ def relu(input: Value) -> Value:
 def relu_dinput(g: Value, y: Value) -> Value:
     if isinstance(g, np.ndarray) and is_float32(g) and is_float32(y):
         return kernels.binary_f32("relu_dinput", g, y)
-    return in_steps(where(_positive(y), g, 0.0), y)
+    return in_steps(where(_at_most_0(y), 0.0, g), y)
 
 
-def _positive(y: Value) -> Value:
+def _at_most_0(y: Value) -> Value:
     # On small arrays NumPy compares with a 0-d array twice as fast as with a number.
-    return np.greater(y, _ZERO[y.dtype]) if y.__class__ is np.ndarray else y > 0
+    return np.less_equal(y, _ZERO[y.dtype]) if y.__class__ is np.ndarray else y <= 0
 
 
 @op(quantize="lut", onnx="Clip")

@@ -197,9 +197,12 @@ def _nonempty(input: Value, dim: Dims, name: str) -> tuple[int, ...]:
 
 
 def share_among_ties(g: Value, input: Value, dim: Dims, y: Value) -> Value:
-    """The gradient of an extreme `y` over `dim`, in equal parts to the elements that equal it."""
+    """The gradient of an extreme `y` over `dim`, in equal parts to the elements that equal it.
+
+    NaN equals nothing: where it is the extreme, the gradient of all elements is NaN, 0 / 0.
+    """
     ties = input == spread(y, input.shape, dim)
-    return where(ties, spread(g, input.shape, dim) / sum(ties, dim, True), 0.0)
+    return spread(g, input.shape, dim) * ties / sum(ties, dim, True)
 
 
 @op(onnx="ReduceProd")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import Any
 
@@ -393,3 +394,14 @@ def test_only_a_gradient_is_assigned() -> None:
     assert x.grad.tolist() == [2, 2]
     del x.grad
     assert x.grad is None
+
+
+@pytest.mark.parametrize("dtype", [qgrad.float32, qgrad.float64])
+def test_gradients_at_nan(dtype: Any) -> None:
+    """As in PyTorch, relu lets them pass; NaN that is the extreme makes all of them NaN."""
+    x = qgrad.tensor([math.nan, -1.0, 2.0], dtype=dtype, requires_grad=True)
+    (g,) = grad(qgrad.relu(x).sum(), x)
+    assert g.tolist() == [1, 0, 1]
+    for extreme in (qgrad.amax, qgrad.amin):
+        (g,) = grad(extreme(x), x)
+        assert g.isnan().all()
