@@ -10,14 +10,14 @@ import numpy as np
 from qgrad import dtypes, ops
 from qgrad.autograd import fast, hooks
 from qgrad.autograd.gradients import backward
-from qgrad.autograd.in_place import change
+from qgrad.autograd.in_place import change, reshape
 from qgrad.autograd.mode import recording
 from qgrad.autograd.record import make, record, refresh, run_on_tensors, set_tensor_class
 from qgrad.autograd.variable import INFERENCE, Node, version
 from qgrad.boxing import set_box
 from qgrad.device import Device, check_device, cpu
 from qgrad.dtypes import DType
-from qgrad.errors import DTypeError
+from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops import aliases, composed, joining, products, rearrange, statistics
 from qgrad.ops.op import Op, handlers, register_handler, registry
 from qgrad.ops.promotion import default_float, get_default_dtype
@@ -375,6 +375,19 @@ def _in_place(op: Op) -> Callable[..., Tensor]:
     return method
 
 
+def _reshaping(op: Op) -> Callable[..., Tensor]:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return reshape(self, op, *op.positional((self, *args), kwargs)[1:])
+
+    return method
+
+
+def _t_in_place(self: Tensor) -> Tensor:
+    if self.ndim > 2:
+        raise ShapeError(f"t_: needs at most 2 dims, this tensor has shape {list(self.shape)}")
+    return reshape(self, ops.transpose, 0, 1) if self.ndim == 2 else self
+
+
 def _cast(dtype: DType) -> Callable[[Tensor], Tensor]:
     def method(self: Tensor) -> Tensor:
         return self.to(dtype)
@@ -430,6 +443,11 @@ def _attach_methods() -> None:
         *((dtypes.int8, "char"), (dtypes.uint8, "byte"), (dtypes.bool_, "bool")),
     ):
         _attach(name, _cast(dtype), f"The elements as {dtype}.")
+    for op in (ops.squeeze, ops.unsqueeze, ops.transpose):
+        _attach(op.name + "_", _reshaping(op), f"{op.doc} In place.")
+    for name in ("swapaxes", "swapdims"):
+        _attach(name + "_", _reshaping(ops.transpose), "Two dims swapped, in place.")
+    _attach("t_", _t_in_place, "The two dims of a matrix swapped, in place.")
     for name in _MATRIX_FUNCTIONS:
         _attach(name, _matrix_function(name), f"As `qgrad.{name}`.")
 

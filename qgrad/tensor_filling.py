@@ -14,8 +14,9 @@ from qgrad.autograd.variable import Variable
 from qgrad.dtypes import to_numpy
 from qgrad.errors import DTypeError, ShapeError
 from qgrad.ops.arithmetic import add
-from qgrad.ops.composed import index_add
+from qgrad.ops.composed import addmm, index_add
 from qgrad.ops.indexing import getitem, put_zeros
+from qgrad.ops.products import addmv, baddbmm
 from qgrad.ops.rng import Generator, default_generator
 from qgrad.ops.shape import expand
 
@@ -93,6 +94,21 @@ class Filling(Variable):
     def index_add_(self, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
         """Add the slices of `source` at the positions `index` along `dim`."""
         assign(self, Ellipsis, index_add(self, dim, index, source, alpha))
+        return self
+
+    def addmm_(self, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+        """beta * self + alpha * (mat1 @ mat2), in place."""
+        assign(self, Ellipsis, addmm(self, mat1, mat2, beta, alpha))
+        return self
+
+    def addmv_(self, mat: Any, vec: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+        """beta * self + alpha * (mat @ vec), in place."""
+        assign(self, Ellipsis, addmv(self, mat, vec, beta=beta, alpha=alpha))
+        return self
+
+    def baddbmm_(self, batch1: Any, batch2: Any, *, beta: float = 1, alpha: float = 1) -> Any:
+        """beta * self + alpha * (batch1 @ batch2) for batches of matrices, in place."""
+        assign(self, Ellipsis, baddbmm(self, batch1, batch2, beta=beta, alpha=alpha))
         return self
 
     def index_put_(self, indices: Any, values: Any, accumulate: bool = False) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from qgrad import ops
 from qgrad.autograd.in_place import assign, change
 from qgrad.autograd.variable import Variable
+from qgrad.dtypes import uint8
 from qgrad.ops.op import Op, caller
 
 __all__ = ["Operators"]
@@ -130,12 +132,34 @@ class Operators(Variable):
 
 
 def as_index(index: Any) -> Any:
-    """An index in the form that ops keep: lists of numbers as arrays."""
+    """An index in the form that ops keep: lists of numbers as arrays, uint8 masks as bool ones."""
     if isinstance(index, list):
         return _list_as_array(index)
+    if isinstance(index, Variable):
+        return _as_mask(index)
     if isinstance(index, tuple):
-        return tuple(_list_as_array(i) if isinstance(i, list) else i for i in index)
+        return tuple(
+            _list_as_array(i)
+            if isinstance(i, list)
+            else _as_mask(i)
+            if isinstance(i, Variable)
+            else i
+            for i in index
+        )
     return index
+
+
+def _as_mask(index: Any) -> Any:
+    """A tensor that is an index, in bool if it is uint8: in PyTorch that once was the mask."""
+    if index.dtype is not uint8:
+        return index
+    warnings.warn(
+        "indexing with a uint8 tensor takes it for a mask; use a bool tensor (mask.bool()), or "
+        "index.long() if you mean numbers of elements",
+        UserWarning,
+        stacklevel=4,
+    )
+    return index.bool()
 
 
 def _list_as_array(index: list[Any]) -> Any:

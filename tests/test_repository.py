@@ -52,6 +52,7 @@ FLOORS = {
     "tensor_repr": 0,
     "distributions": 3,
     "graph": 3,
+    "in_place_functions": 2,
     "limits": 2,
     "linalg": 2,
     "nn": 3,

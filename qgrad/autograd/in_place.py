@@ -19,7 +19,7 @@ from qgrad.ops.arithmetic import add, div, mul, sub
 from qgrad.ops.indexing import put, setitem
 from qgrad.ops.op import Op, Value, describe, op
 
-__all__ = ["assign", "change", "check_leaf", "overwrite", "rebase"]
+__all__ = ["assign", "change", "check_leaf", "overwrite", "rebase", "reshape"]
 
 _DIRECT = {add: np.add, sub: np.subtract, mul: np.multiply, div: np.true_divide}
 
@@ -102,6 +102,21 @@ def assign(tensor: Any, index: Any, value: Any) -> None:
     bump(tensor)
     if result is not None:
         rebase(tensor, result)
+
+
+def reshape(tensor: Any, op: Op, *rest: Any) -> Any:
+    """tensor = op(tensor, ...) where `op` gives a view: the same memory, seen in another shape."""
+    if tensor._in_place is not None:
+        return tensor._in_place(op, op.positional((tensor, *rest), {}))
+    if recording.get() and tensor._requires_grad:
+        check_leaf(tensor, op.name + "_")
+    before = make(tensor._data)  # what the tensor was; the view that it becomes refers to that
+    for slot in ("_node", "_requires_grad", "_cell", "_view"):
+        setattr(before, slot, getattr(tensor, slot))
+    after = op(before, *rest)
+    tensor._data, tensor._cell, tensor._view = after._data, after._cell, after._view
+    set_history(tensor, after._node, after._requires_grad)
+    return tensor
 
 
 def _read_only(tensor: Variable, name: str) -> ValueError:

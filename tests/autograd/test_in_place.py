@@ -291,3 +291,81 @@ def test_diagonals_are_views() -> None:
     assert noise.grad.item() == 1 + 5
     with pytest.raises(ValueError, match="read-only"):
         qgrad.ones(1, 1).expand(2, 2).diagonal().add_(1)
+
+
+SHAPED = {
+    "squeeze_": (),
+    "unsqueeze_": (1,),
+    "t_": (),
+    "transpose_": (0, -1),
+    "swapaxes_": (0, 1),
+    "swapdims_": (1, 0),
+}
+
+
+@pytest.mark.parametrize("name", SHAPED)
+def test_shapes_change_in_place(name: str) -> None:
+    """The tensor keeps its memory and its history, and gets the shape of the view."""
+    args = SHAPED[name]
+    plain = qgrad.arange(3.0).reshape(3, 1)
+    memory = plain._data
+    expected = getattr(plain, name[:-1])(*args)
+    assert getattr(plain, name)(*args) is plain
+    assert plain.shape == expected.shape
+    assert np.shares_memory(plain._data, memory)
+
+    x = leaf(1, 2, 3)
+    h = x[:, None] * x[:, None]
+    assert getattr(h, name)(*args) is h
+    assert h.shape == expected.shape
+    (h * qgrad.arange(3.0).reshape(h.shape)).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [0, 4, 12]
+
+
+def test_shapes_of_views_change_in_place() -> None:
+    """What is written through the reshaped view is seen, and differentiated, by what it views."""
+    x = leaf(1, 2, 3, 4)
+    h = x * 1
+    row = h[1:3]
+    row.unsqueeze_(0)
+    row.mul_(qgrad.tensor([[10.0, 100.0]]))
+    h.sum().backward()
+    assert h.tolist() == [1, 20, 300, 4]
+    assert x.grad is not None
+    assert x.grad.tolist() == [1, 10, 100, 1]
+    with pytest.raises(RuntimeError, match=r"unsqueeze_: a leaf that requires grad"):
+        x.unsqueeze_(0)
+    with pytest.raises(ShapeError, match="t_: needs at most 2 dims"):
+        qgrad.zeros(1, 2, 3).t_()
+    with qgrad.no_grad():
+        assert x.unsqueeze_(0).shape == (1, 4)
+
+
+def test_products_in_place() -> None:
+    """addmm_, addmv_ and baddbmm_ are their functions in the tensor's memory."""
+    a, b = qgrad.randn(2, 3), qgrad.randn(3, 4)
+    for name, start, args in (
+        ("addmm", qgrad.randn(2, 4), (a, b)),
+        ("addmv", qgrad.randn(2), (a, b[:, 0])),
+        ("baddbmm", qgrad.randn(1, 2, 4), (a[None], b[None])),
+    ):
+        expected = getattr(qgrad, name)(start, *args, beta=0.5, alpha=2)
+        memory = start._data
+        assert getattr(start, name + "_")(*args, beta=0.5, alpha=2) is start
+        assert start._data is memory
+        np.testing.assert_array_equal(start.numpy(), expected.numpy())
+
+
+def test_in_place_methods_are_functions_too() -> None:
+    """`qgrad.relu_(x)` is `x.relu_()`."""
+    x = qgrad.tensor([-1.0, 2.0])
+    assert qgrad.relu_(x) is x
+    assert x.tolist() == [0, 2]
+    assert qgrad.clamp_(x, max=1.5).tolist() == [0, 1.5]
+    assert qgrad.fill_(x, 3).tolist() == [3, 3]
+    assert qgrad.zero_(x).tolist() == [0, 0]
+    with pytest.raises(TypeError, match="relu_: input is a list"):
+        qgrad.relu_([1.0])  # type: ignore[arg-type]
+    with pytest.raises(AttributeError, match="nonsense_"):
+        qgrad.nonsense_  # noqa: B018

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,3 +45,16 @@ def test_value_with_leading_dims_of_length_1() -> None:
 def test_an_empty_list_picks_nothing() -> None:
     """x[[]] has no rows."""
     assert qgrad.ones(2, 3)[[]].shape == (0, 3)
+
+
+def test_uint8_masks() -> None:
+    """A uint8 tensor is a mask, as in PyTorch, which warns of it too."""
+    x = qgrad.arange(6.0).reshape(2, 3).requires_grad_()
+    mask = qgrad.tensor([1, 0, 1], dtype=qgrad.uint8)
+    with pytest.warns(UserWarning, match="uint8 tensor takes it for a mask"):
+        y = x[:, mask]
+    assert y.tolist() == [[0, 2], [3, 5]]
+    z = qgrad.zeros(3)
+    with pytest.warns(UserWarning, match="uint8"):
+        z[mask] = 7
+    assert z.tolist() == [7, 0, 7]
