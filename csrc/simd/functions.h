@@ -142,6 +142,26 @@ QG_INLINE F64 erf(F64 x) {
   return a > 1.0 ? (x < 0.0 ? -far : far) : erf_near(clip(x, -1.0, 1.0));
 }
 
+QG_INLINE F64 erfc(F64 x) {
+  const F64 far = erfc_far(abs(x));
+  const F64 near = 1.0 - erf_near(clip(x, -1.0, 1.0));
+  return abs(x) > 1.0 ? (x < 0.0 ? 2.0 - far : far) : near;
+}
+
+QG_INLINE F64 exp2(F64 x) { return exp(x * 0.6931471805599453); }
+QG_INLINE F64 log2(F64 x) { return log(x) * 1.4426950408889634; }
+QG_INLINE F64 log10(F64 x) { return log(x) * 0.4342944819032518; }
+
+QG_INLINE F64 hypot(F64 a, F64 b) {
+  const F64 infinity = wide(__builtin_inf());
+  return (abs(a) == infinity) | (abs(b) == infinity) ? infinity : sqrt(a * a + b * b);
+}
+
+QG_INLINE F64 logaddexp(F64 a, F64 b) {
+  const F64 larger = a > b ? a : b;
+  return a == b ? a + 0.6931471805599453 : larger + log1p(exp(-abs(a - b)));
+}
+
 QG_INLINE F64 sigmoid(F64 x) { return 1.0 / (1.0 + exp(-x)); }
 
 QG_INLINE F64 tanh(F64 x) {

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..later import later
 from .float import (
+    add_rows_f32,
     affine_f32,
     avg_pool_f32,
     batch_norm_grads_f32,
@@ -14,6 +15,7 @@ from .float import (
     conv2d_dinput_f32,
     conv2d_dweight_f32,
     conv2d_f32,
+    gather_f32,
     layer_norm_f32,
     layer_norm_grads_f32,
     linear_f32,
@@ -23,9 +25,11 @@ from .float import (
     max_pool_dinput_f32,
     max_pool_f32,
     reduce_f32,
+    scatter_add_f32,
     softmax_dinput_f32,
     softmax_f32,
     unary_f32,
+    where_f32,
 )
 from .float_functions import BINARY_F32, UNARY_F32
 from .isa import available_isas, cpu_features, isa, set_isa
@@ -75,6 +79,7 @@ __all__ = [
     "UNARY_F32",
     "adam_step",
     "adaptive_windows",
+    "add_rows_f32",
     "add_s8",
     "affine_f32",
     "available_isas",
@@ -89,6 +94,7 @@ __all__ = [
     "conv2d_s8",
     "cpu_features",
     "dequantize",
+    "gather_f32",
     "gemm_s8",
     "get_num_threads",
     "isa",
@@ -105,6 +111,7 @@ __all__ = [
     "pool_windows",
     "quantize",
     "reduce_f32",
+    "scatter_add_f32",
     "set_isa",
     "set_num_threads",
     "sgd_step",
@@ -112,4 +119,5 @@ __all__ = [
     "softmax_f32",
     "unary_f32",
     "usable_cpus",
+    "where_f32",
 ]

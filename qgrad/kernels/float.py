@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "add_rows_f32",
     "affine_f32",
     "avg_pool_f32",
     "batch_norm_grads_f32",
@@ -35,6 +36,7 @@ __all__ = [
     "conv2d_dinput_f32",
     "conv2d_dweight_f32",
     "conv2d_f32",
+    "gather_f32",
     "layer_norm_f32",
     "layer_norm_grads_f32",
     "linear_f32",
@@ -44,15 +46,17 @@ __all__ = [
     "max_pool_dinput_f32",
     "max_pool_f32",
     "reduce_f32",
+    "scatter_add_f32",
     "softmax_dinput_f32",
     "softmax_f32",
     "unary_f32",
+    "where_f32",
 ]
 
 # The meaning of the kernels is loaded only where it must stand in for them.
 reference: Any = None if core is not None else import_module(".float_reference", __package__)
 
-_FLOAT32 = np.dtype(np.float32)
+_FLOAT32, _BOOL, _INT64 = np.dtype(np.float32), np.dtype(np.bool_), np.dtype(np.int64)
 _REDUCE = ("sum", "mean", "amax")
 _UNARY_INDEX = {name: index for index, name in enumerate(core.unary_f32_names() if core else ())}
 _BINARY_INDEX = {name: index for index, name in enumerate(core.binary_f32_names() if core else ())}
@@ -255,6 +259,56 @@ def binary_f32(fn: str, a: F32, b: F32) -> F32:
     if core is None:
         return reference.binary_f32(fn, a, b)
     return core.binary_f32(_BINARY_INDEX[fn], a, b)
+
+
+def where_f32(condition: NDArray[np.bool_], a: F32, b: F32) -> F32:
+    """`a` where `condition`, else `b`; each has the shape of `condition`, or one element."""
+    condition = checked_array("where", "condition", condition, _BOOL)
+    a = checked_array("where", "a", a, _FLOAT32)
+    b = checked_array("where", "b", b, _FLOAT32)
+    for name, x in (("a", a), ("b", b)):
+        if x.size != 1 and x.shape != condition.shape:
+            fail("where", f"needs {name} of condition's shape", condition=condition, **{name: x})
+    return (core or reference).where_f32(condition, a, b)
+
+
+def add_rows_f32(g: F32, rows: NDArray[np.int64], count: int) -> F32:
+    """y[count, width] with y[rows[i]] += g[i] for i ascending, from zeros; rows in [0, count)."""
+    g = checked_array("add_rows", "g", g, _FLOAT32, 2)
+    rows = checked_array("add_rows", "rows", rows, _INT64, 1)
+    if len(rows) != len(g):
+        fail("add_rows", "needs one row number for each row of g", g=g, rows=rows)
+    if count < 0 or (rows.size and (rows.min() < 0 or rows.max() >= count)):
+        raise IndexError(f"add_rows: row numbers must be in [0, {count})")
+    return (core or reference).add_rows_f32(g, rows, count)
+
+
+def gather_f32(x: F32, places: NDArray[np.int64], axis: int) -> F32:
+    """The elements of `x` at `places`, in [0, size), along `axis`; other dims are the same."""
+    x = checked_array("gather", "x", x, _FLOAT32)
+    axis, places = _checked_places("gather", "x", x, places, axis, x.shape[axis])
+    return (core or reference).gather_f32(x, places, axis)
+
+
+def scatter_add_f32(g: F32, places: NDArray[np.int64], axis: int, size: int) -> F32:
+    """Zeros, `size` along `axis`, to which `g` is added at `places`: the transpose of gather."""
+    g = checked_array("scatter_add", "g", g, _FLOAT32)
+    axis, places = _checked_places("scatter_add", "g", g, places, axis, size)
+    if g.shape != places.shape:
+        fail("scatter_add", "needs one place for each element of g", g=g, places=places)
+    return (core or reference).scatter_add_f32(g, places, axis, size)
+
+
+def _checked_places(
+    op: str, name: str, x: F32, places: NDArray[np.int64], axis: int, size: int
+) -> tuple[int, NDArray[np.int64]]:
+    axis = _checked_axis(op, x, axis)
+    places = checked_array(op, "places", places, _INT64, x.ndim)
+    if any(n != m for i, (n, m) in enumerate(zip(x.shape, places.shape)) if i != axis):  # noqa: B905
+        fail(op, f"needs places of {name}'s shape beside axis {axis}", **{name: x}, places=places)
+    if size < 0 or (places.size and (places.min() < 0 or places.max() >= size)):
+        raise IndexError(f"{op}: places must be in [0, {size})")
+    return axis, places
 
 
 def linear_grads_f32(g: F32, x: F32) -> tuple[F32, F32]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _F32 = np.float32
 
 _LOG2E: Final = 1.4426950408889634
+_LN2: Final = 0.6931471805599453
 _LN2_HIGH: Final = 0.6931471803691238  # ln 2 in 32 bits: n * _LN2_HIGH is exact for |n| < 2**21
 _LN2_LOW: Final = 1.9082149292705877e-10
 _EXPM1: Final = tuple(1.0 / n for n in (2, 6, 24, 120, 720, 5040, 40320, 362880, 3628800, 39916800))
@@ -124,6 +125,28 @@ def erf(x: F64) -> F64:
     near = _erf_near(clip(x, -1.0, 1.0))
     far = 1.0 - _erfc_far(a)
     return np.where(a > 1.0, np.where(x < 0.0, -far, far), near)
+
+
+def erfc(x: F64) -> F64:
+    """1 - erf(x), accurate where erf is close to 1."""
+    far = _erfc_far(np.abs(x))
+    near = 1.0 - _erf_near(clip(x, -1.0, 1.0))
+    return np.where(np.abs(x) > 1.0, np.where(x < 0.0, 2.0 - far, far), near)
+
+
+def exp2(x: F64) -> F64:
+    """2**x."""
+    return exp(x * _LN2)
+
+
+def log2(x: F64) -> F64:
+    """The logarithm to base 2."""
+    return log(x) * 1.4426950408889634
+
+
+def log10(x: F64) -> F64:
+    """The logarithm to base 10."""
+    return log(x) * 0.4342944819032518
 
 
 def sigmoid(x: F64) -> F64:
@@ -373,10 +396,14 @@ UNARY_F32: Final[dict[str, Unary]] = {
     "round": _single(np.rint),
     "rsqrt": _wide(lambda x: 1.0 / np.sqrt(x)),
     "exp": _wide(exp),
+    "exp2": _wide(exp2),
     "expm1": _wide(expm1),
     "log": _wide(log),
+    "log2": _wide(log2),
+    "log10": _wide(log10),
     "log1p": _wide(log1p),
     "erf": _wide(erf),
+    "erfc": _wide(erfc),
     "sin": _wide(sin),
     "cos": _wide(cos),
     "sigmoid": _wide(sigmoid),
@@ -408,7 +435,23 @@ def power(a: F64, b: F64) -> F64:
     return np.where((b == 0.0) | (a == 1.0), 1.0, y)
 
 
-# The one list of binary functions; all but `pow` are float32 operations.
+def hypot(a: F64, b: F64) -> F64:
+    """sqrt(a*a + b*b) of float32 values, whose squares neither overflow nor vanish in float64."""
+    infinite = (np.abs(a) == np.inf) | (np.abs(b) == np.inf)
+    return np.where(infinite, np.inf, np.sqrt(a * a + b * b))
+
+
+def logaddexp(a: F64, b: F64) -> F64:
+    """log(exp(a) + exp(b)); equal infinities give themselves."""
+    larger = np.where(a > b, a, b)
+    return np.where(a == b, a + _LN2, larger + log1p(exp(-np.abs(a - b))))
+
+
+def _wide_pair(fn: Callable[[F64, F64], F64]) -> Callable[..., Any]:
+    return lambda a, b: fn(a.astype(np.float64), b.astype(np.float64)).astype(_F32)
+
+
+# The one list of binary functions. Those of `_wide_pair` are computed in float64.
 BINARY_F32: Final[dict[str, Callable[..., Any]]] = {
     "add": np.add,
     "sub": np.subtract,
@@ -416,7 +459,9 @@ BINARY_F32: Final[dict[str, Callable[..., Any]]] = {
     "div": np.divide,
     "maximum": lambda a, b: np.where((a > b) | (a != a), a, b),
     "minimum": lambda a, b: np.where((a < b) | (a != a), a, b),
-    "pow": lambda a, b: power(a.astype(np.float64), b.astype(np.float64)).astype(_F32),
+    "pow": _wide_pair(power),
+    "hypot": _wide_pair(hypot),
+    "logaddexp": _wide_pair(logaddexp),
     "gelu_dinput": lambda g, x: gelu_dinput(*np.broadcast_arrays(g, x)),
     "relu_dinput": lambda g, y: np.where(y <= 0, _F32(0), g),
 }

@@ -9,7 +9,7 @@ on batch size, tiling, threads or instruction set.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,6 +157,38 @@ def unary_f32(fn: str, x: F32, **params: float) -> F32:
 def binary_f32(fn: str, a: F32, b: F32) -> F32:
     """One of `BINARY_F32`, element by element, with broadcasting."""
     return np.asarray(BINARY_F32[fn](a, b), np.float32)
+
+
+def where_f32(condition: NDArray[np.bool_], a: F32, b: F32) -> F32:
+    """`a` where `condition`, else `b`; of one element for all."""
+    shape = condition.shape
+    pair = [x.reshape(()) if x.size == 1 and x.shape != shape else x for x in (a, b)]
+    return np.where(condition, *pair)
+
+
+@quiet
+def add_rows_f32(g: F32, rows: NDArray[np.int64], count: int) -> F32:
+    """Each row of `g` added to the row of zeros that its number says, in their order."""
+    y = np.zeros((count, g.shape[1]), np.float32)
+    np.add.at(y, rows, g)
+    return y
+
+
+def gather_f32(x: F32, places: NDArray[np.int64], axis: int) -> F32:
+    """The elements at `places` along `axis`."""
+    return np.take_along_axis(x, places, axis)
+
+
+@quiet
+def scatter_add_f32(g: F32, places: NDArray[np.int64], axis: int, size: int) -> F32:
+    """Each element of `g` added at its place along `axis`, in their order."""
+    shape = list(g.shape)
+    shape[axis] = size
+    y = np.zeros(shape, np.float32)
+    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in g.shape)])
+    grid[axis] = places
+    np.add.at(y, tuple(grid), g)
+    return y
 
 
 @quiet

@@ -61,6 +61,8 @@ def _at_most_0(y: Value) -> Value:
 @op(quantize="lut", onnx="Clip")
 def relu6(input: Value) -> Value:
     """min(max(input, 0), 6); the gradient at 0 and 6 is 0."""
+    if input.size > _MANY and is_float32(input):
+        return kernels.unary_f32("relu6", input)
     return np.minimum(np.maximum(input, _ZERO.get(input.dtype, 0)), 6)
 
 

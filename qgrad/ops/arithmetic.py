@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _WORTH_SHARING = 1 << 16  # elements
+_WORTH_CHOOSING = 1 << 8
 
 
 def _by_kernel(name: str, ufunc: Any, a: Any, b: Any) -> Any:
@@ -216,6 +217,8 @@ def fmod_dother(g: Value, input: Value, other: Value) -> Value:
 def pow(input: Value, exponent: Value) -> Value:
     """`input` to the power `exponent`."""
     if is_float32(input):
+        if exponent.ndim == 0 and exponent == 2:
+            return np.multiply(input, input)  # the kernel's bits
         return kernels.binary_f32("pow", input, exponent)
     if input.dtype.kind == "b":
         return input | ~exponent
@@ -285,8 +288,19 @@ def clamp(input: Value, min: Value = None, max: Value = None) -> Value:
     """`input` kept inside [min, max]; None is no bound. At a bound the gradient passes."""
     if min is None and max is None:
         raise ValueError("clamp: at least one of min and max must be given")
+    if input.size > _WORTH_CHOOSING and is_float32(input):
+        low, high = _number(min, -math.inf), _number(max, math.inf)
+        if low is not None and high is not None and low <= high:
+            return kernels.unary_f32("clamp", input, min=low, max=high)
     y = input if min is None else np.maximum(input, min)
     return y if max is None else np.minimum(y, max)
+
+
+def _number(bound: Any, none: float) -> float | None:
+    """A bound that is a number, `none` if it is not given; None for a tensor of bounds."""
+    if bound is None:
+        return none
+    return bound.item() if bound.ndim == 0 else None
 
 
 @clamp.rule("input")
@@ -315,7 +329,19 @@ def where(condition: Value, input: Value, other: Value) -> Value:
         raise DTypeError(
             f"where: condition must be bool, got {describe(condition)}; write `x != 0`"
         )
-    return np.where(condition, *promote((input, other)))
+    return select(condition, *promote((input, other)))
+
+
+def select(condition: Any, a: Any, b: Any) -> Any:
+    """np.where on arrays of one dtype; by the kernel, which does not branch, where it is worth it.
+
+    Of a random condition NumPy's branches guess every second one wrong.
+    """
+    if condition.size > _WORTH_CHOOSING and is_float32(a):
+        shape = condition.shape
+        if all(x.shape == shape or (x.size == 1 and x.ndim <= len(shape)) for x in (a, b)):
+            return kernels.where_f32(condition, a, b)
+    return np.where(condition, a, b)
 
 
 @where.rule("input")

@@ -354,7 +354,7 @@ def erf_dinput(g: Value, input: Value) -> Value:
 @op(quantize="lut", floating=True)
 def erfc(input: Value) -> Value:
     """1 - erf(input), without cancellation for large inputs."""
-    return per_element(math.erfc)(input)
+    return unary("erfc", input, per_element(math.erfc))
 
 
 @erfc.rule("input")

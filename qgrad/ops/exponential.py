@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
+from qgrad import kernels
 from qgrad.errors import DTypeError
 from qgrad.ops.activation import sigmoid
 from qgrad.ops.arithmetic import where
-from qgrad.ops.elementwise import in_double, log
+from qgrad.ops.elementwise import in_double, is_float32, log, unary
 from qgrad.ops.op import Value, op
 
 __all__ = ["exp2", "log2", "log10", "logaddexp", "xlogy"]
@@ -21,7 +22,7 @@ _LN10 = math.log(10)
 @op(quantize="lut", floating=True)
 def exp2(input: Value) -> Value:
     """2 to the power `input`."""
-    return in_double(np.exp2, input)
+    return unary("exp2", input, np.exp2)
 
 
 @exp2.rule("input")
@@ -32,7 +33,7 @@ def exp2_dinput(g: Value, y: Value) -> Value:
 @op(quantize="lut", floating=True)
 def log2(input: Value) -> Value:
     """The logarithm to base 2."""
-    return in_double(np.log2, input)
+    return unary("log2", input, np.log2)
 
 
 @log2.rule("input")
@@ -43,7 +44,7 @@ def log2_dinput(g: Value, input: Value) -> Value:
 @op(quantize="lut", floating=True)
 def log10(input: Value) -> Value:
     """The logarithm to base 10."""
-    return in_double(np.log10, input)
+    return unary("log10", input, np.log10)
 
 
 @log10.rule("input")
@@ -58,7 +59,9 @@ def logaddexp(input: Value, other: Value) -> Value:
         raise DTypeError(
             f"logaddexp: needs floating-point tensors, got {input.dtype}; use .float()"
         )
-    return in_double(np.logaddexp, input, other)
+    if is_float32(input):
+        return kernels.binary_f32("logaddexp", input, other)
+    return np.logaddexp(input, other)
 
 
 @logaddexp.rule("input")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from qgrad import kernels
 from qgrad.boxing import unbox
 from qgrad.errors import DTypeError
-from qgrad.ops.arithmetic import where
+from qgrad.ops.arithmetic import select, where
+from qgrad.ops.elementwise import is_float32
 from qgrad.ops.op import Value, op
 from qgrad.ops.shape import along, normalize_dim, reshape
 
@@ -110,6 +113,9 @@ def getitem_dinput(g: Value, input_shape: tuple[int, ...], index: Any) -> Value:
 @op()
 def put_zeros(input: Value, shape: tuple[int, ...], index: Any) -> Value:
     """Zeros of `shape` to which `input` is added at `index`: the transpose of getitem."""
+    rows = _row_numbers(index)
+    if rows is not None:
+        return _add_along(input, shape, *rows)
     y = np.zeros(shape, input.dtype)
     steps = _two_steps(index)
     if steps is not None:
@@ -118,6 +124,38 @@ def put_zeros(input: Value, shape: tuple[int, ...], index: Any) -> Value:
         y[index] = input
     else:
         np.add.at(y, index, input)
+    return y
+
+
+def _row_numbers(index: Any) -> tuple[int, np.ndarray[Any, Any]] | None:
+    """(dim, integers) of an index that takes slices of one dim by number; None for others."""
+    entries = index if isinstance(index, tuple) else (index,)
+    last = entries[-1] if entries else None
+    if not isinstance(last, np.ndarray) or last.dtype.kind not in "iu" or not last.ndim:
+        return None
+    if any(not isinstance(e, slice) or e != slice(None) for e in entries[:-1]):
+        return None
+    return len(entries) - 1, last
+
+
+def _add_along(
+    input: np.ndarray[Any, Any], shape: tuple[int, ...], dim: int, rows: np.ndarray[Any, Any]
+) -> np.ndarray[Any, Any]:
+    """Zeros of `shape` with the slices of `input` added at the numbers `rows` along `dim`."""
+    numbers = rows.reshape(-1).astype(np.int64)
+    numbers = np.where(numbers < 0, numbers + shape[dim], numbers)
+    front = np.moveaxis(input, range(dim, dim + rows.ndim), range(rows.ndim))
+    rest = shape[:dim] + shape[dim + 1 :]
+    flat = front.reshape(len(numbers), math.prod(rest))
+    y = _add_rows(flat, numbers, shape[dim]).reshape(shape[dim], *rest)
+    return np.ascontiguousarray(np.moveaxis(y, 0, dim))
+
+
+def _add_rows(g: Any, numbers: Any, count: int) -> np.ndarray[Any, Any]:
+    if is_float32(g):
+        return kernels.add_rows_f32(g, numbers, count)
+    y = np.zeros((count, g.shape[1]), g.dtype)
+    np.add.at(y, numbers, g)
     return y
 
 
@@ -149,7 +187,20 @@ def setitem_dvalue(g: Value, index: Any, value_shape: tuple[int, ...]) -> Value:
 @op(onnx="GatherElements")
 def gather(input: Value, dim: int, index: Value) -> Value:
     """y[i][j][k] = input[index[i][j][k]][j][k] for dim 0, and so on for the others."""
-    return input[_along(input, dim, index)]
+    grid = _along(input, dim, index)
+    axis = _plain_axis(input.shape, dim, index) if is_float32(input) else None
+    if axis is not None:
+        return kernels.gather_f32(input, index.astype(np.int64, copy=False), axis)
+    return input[grid]
+
+
+def _plain_axis(shape: tuple[int, ...], dim: int, index: Value) -> int | None:
+    """The axis, if `index` covers all of `shape` beside it, as the kernels need it."""
+    if not shape:
+        return None
+    axis = normalize_dim(dim, len(shape))
+    beside = all(index.shape[i] == shape[i] for i in range(len(shape)) if i != axis)
+    return axis if beside else None
 
 
 @gather.rule("input")
@@ -161,8 +212,12 @@ def gather_dinput(g: Value, input_shape: tuple[int, ...], dim: int, index: Value
 def scatter_zeros(input: Value, shape: tuple[int, ...], dim: int, index: Value) -> Value:
     """Zeros of `shape` with `input` added at `index` along `dim`: the transpose of gather."""
     y = np.zeros(shape, input.dtype)
+    grid = _along(y, dim, index)
+    axis = _plain_axis(shape, dim, index) if is_float32(input) else None
+    if axis is not None:
+        return kernels.scatter_add_f32(input, index.astype(np.int64, copy=False), axis, shape[axis])
     # NumPy has a fast way for flat indices only.
-    flat = np.ravel_multi_index(_along(y, dim, index), shape) if y.ndim else np.zeros_like(index)
+    flat = np.ravel_multi_index(grid, shape) if y.ndim else np.zeros_like(index)
     np.add.at(y.reshape(-1), flat.reshape(-1), input.reshape(-1))
     return y
 
@@ -175,9 +230,10 @@ def scatter_zeros_dinput(g: Value, dim: int, index: Value) -> Value:
 @op(onnx="ScatterElements", in_place=True)
 def scatter_add(input: Value, dim: int, index: Value, src: Value) -> Value:
     """`input` with `src` added at `index` along `dim`."""
-    y = input.copy()
-    np.add.at(y, _along(y, dim, index), src[tuple(slice(n) for n in index.shape)])
-    return y
+    added = scatter_zeros.forward(
+        src[tuple(slice(n) for n in index.shape)], input.shape, dim, index
+    )
+    return input + added.astype(input.dtype, copy=False)
 
 
 @scatter_add.rule("input")
@@ -285,13 +341,8 @@ def embedding_dweight(
 @op()
 def add_rows(input: Value, index: Value, shape: tuple[int, int]) -> Value:
     """Zeros of `shape` with the rows of `input` added at `index`: the transpose of embedding."""
-    rows, flat = input.reshape(-1, shape[1]), index.reshape(-1)
-    order = np.argsort(flat, kind="stable")  # then equal rows are summed at once, in order
-    y = np.zeros(shape, input.dtype)
-    if len(order):
-        numbers, starts = np.unique(flat[order], return_index=True)
-        y[numbers] = np.add.reduceat(rows[order], starts, axis=0)
-    return y
+    numbers = index.reshape(-1).astype(np.int64)
+    return _add_rows(input.reshape(len(numbers), shape[1]), numbers, shape[0])
 
 
 @add_rows.rule("input")
@@ -315,7 +366,7 @@ def masked_fill(input: Value, mask: Value, value: Value) -> Value:
     """`input` with `value` where `mask` is true."""
     if mask.dtype.kind != "b":
         raise DTypeError(f"masked_fill: mask must be bool, got {mask.dtype}; write x != 0")
-    return np.where(mask, np.asarray(value).astype(input.dtype), input)
+    return select(mask, np.asarray(value).astype(input.dtype), input)
 
 
 @masked_fill.rule("input")

@@ -105,9 +105,19 @@ def pad_transpose(input: Value, shape: tuple[int, ...], pad: Sequence[int], mode
         return _pad_constant(input, [(-before, -after) for before, after in widths], 0.0)
     for axis, source in reversed(_sources(shape, widths, mode)):
         y = np.zeros((*input.shape[:axis], shape[axis], *input.shape[axis + 1 :]), input.dtype)
-        np.add.at(np.moveaxis(y, axis, 0), source, np.moveaxis(input, axis, 0))
+        _add_slices(np.moveaxis(y, axis, 0), source, np.moveaxis(input, axis, 0))
         input = y
     return input
+
+
+def _add_slices(y: Any, source: Any, input: Any) -> None:
+    """y[source[i]] += input[i] for i ascending; stretches of neighbours at once."""
+    ends = [*(np.flatnonzero(np.diff(source) != 1) + 1), len(source)]
+    begin = 0
+    for end in ends:
+        if end > begin:
+            y[source[begin] : source[begin] + end - begin] += input[begin:end]
+        begin = end
 
 
 @pad_transpose.rule("input")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from qgrad import kernels
 from qgrad.errors import DTypeError
 from qgrad.ops.arithmetic import where
-from qgrad.ops.elementwise import in_double, rsqrt
+from qgrad.ops.elementwise import in_double, is_float32, rsqrt
 from qgrad.ops.op import Value, op
 
 __all__ = ["acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "hypot"]
@@ -109,7 +110,9 @@ def hypot(input: Value, other: Value) -> Value:
     """sqrt(input**2 + other**2) without overflow: the distance to the origin."""
     if input.dtype.kind != "f":
         raise DTypeError(f"hypot: needs floating-point tensors, got {input.dtype}; use .float()")
-    return in_double(np.hypot, input, other)
+    if is_float32(input):
+        return kernels.binary_f32("hypot", input, other)
+    return np.hypot(input, other)
 
 
 @hypot.rule("input")

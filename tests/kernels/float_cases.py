@@ -173,6 +173,50 @@ def binary_f32(draw: Draw) -> Case:
 
 
 @st.composite
+def where_f32(draw: Draw) -> Case:
+    """Operands of the condition's shape, or of one element."""
+    shape = shapes(draw)
+    condition = values(draw, *shape) > 0
+    a, b = (
+        values(draw, *(shape if draw(st.booleans()) else draw(st.sampled_from([(), (1,)]))))
+        for _ in range(2)
+    )
+    return Case((condition, strided(draw, a), strided(draw, b)), {})
+
+
+@st.composite
+def add_rows_f32(draw: Draw) -> Case:
+    """Rows that repeat; none at all."""
+    count, width, n = (draw(st.integers(1 if i == 0 else 0, 40)) for i in range(3))
+    rows = np.array(draw(st.lists(st.integers(0, count - 1), min_size=n, max_size=n)), np.int64)
+    return Case((strided(draw, values(draw, n, width)), rows, count), {})
+
+
+def places(draw: Draw, shape: list[int], axis: int, size: int) -> Any:
+    """Numbers in [0, size), as many along the axis as drawn, in `shape` beside it."""
+    shape[axis] = draw(st.integers(0, 5 if size else 0))
+    seed = draw(st.integers(0, 2**32))
+    return np.random.default_rng(seed).integers(0, max(size, 1), shape, np.int64)
+
+
+@st.composite
+def gather_f32(draw: Draw) -> Case:
+    """Along any axis; places that repeat."""
+    x = values(draw, *shapes(draw), draw(st.integers(1, 20)))
+    axis = draw(st.integers(0, x.ndim - 1))
+    return Case((strided(draw, x), places(draw, list(x.shape), axis, x.shape[axis]), axis), {})
+
+
+@st.composite
+def scatter_add_f32(draw: Draw) -> Case:
+    """Along any axis; places that repeat."""
+    shape = [*shapes(draw), draw(st.integers(1, 20))]
+    axis, size = draw(st.integers(0, len(shape) - 1)), draw(st.integers(1, 6))
+    where = places(draw, shape, axis, size)
+    return Case((strided(draw, values(draw, *where.shape)), where, axis, size), {})
+
+
+@st.composite
 def affine_f32(draw: Draw) -> Case:
     """Along any axis."""
     x = values(draw, *shapes(draw), draw(st.integers(0, 20)))
@@ -283,7 +327,11 @@ def avg_pool_f32(draw: Draw) -> Case:
 
 
 CASES: dict[str, Callable[[], st.SearchStrategy[Case]]] = {
+    "add_rows_f32": add_rows_f32,
     "affine_f32": affine_f32,
+    "gather_f32": gather_f32,
+    "scatter_add_f32": scatter_add_f32,
+    "where_f32": where_f32,
     "avg_pool_f32": avg_pool_f32,
     "batch_norm_grads_f32": batch_norm_grads_f32,
     "batch_norm_stats_f32": batch_norm_stats_f32,
