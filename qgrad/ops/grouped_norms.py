@@ -35,7 +35,16 @@ def _whitened(rows: Value, eps: float) -> tuple[Value, Value]:
     return centred * inverse, inverse
 
 
+def _normalized(rows: Value, eps: float) -> Value:
+    if rows.__class__ is np.ndarray and rows.size and is_float32(rows):
+        return kernels.layer_norm_f32(rows, rows.shape[-1], None, None, eps)
+    return _whitened(rows, eps)[0]
+
+
 def _whitened_dinput(g: Value, rows: Value, eps: float) -> Value:
+    arrays = g.__class__ is rows.__class__ is np.ndarray
+    if arrays and g.size and is_float32(g) and is_float32(rows):
+        return kernels.layer_norm_grads_f32(g, rows, rows.shape[-1], None, eps)[0]
     normalized, inverse = _whitened(rows, eps)
     return inverse * (g - mean(g, -1, True) - normalized * mean(g * normalized, -1, True))
 
@@ -60,11 +69,7 @@ def group_norm(
         )
     _check_channels("group_norm", input, weight=weight, bias=bias)
     rows = input.reshape(_groups(input.shape, num_groups))
-    if input.size and is_float32(input):
-        y = kernels.layer_norm_f32(rows, rows.shape[-1], None, None, eps)
-    else:
-        y = _whitened(rows, eps)[0]
-    y = y.reshape(input.shape)
+    y = _normalized(rows, eps).reshape(input.shape)
     if weight is not None and bias is not None and is_float32(y):
         return kernels.affine_f32(y, weight, bias, 1)
     if weight is not None:
@@ -92,7 +97,7 @@ def group_norm_dinput(g: Value, input: Value, num_groups: int, weight: Value, ep
 
 @group_norm.rule("weight")
 def group_norm_dweight(g: Value, input: Value, num_groups: int, eps: float) -> Value:
-    normalized, _ = _whitened(reshape(input, _groups(input.shape, num_groups)), eps)
+    normalized = _normalized(reshape(input, _groups(input.shape, num_groups)), eps)
     return sum(g * reshape(normalized, tuple(input.shape)), _other_dims(input.ndim))
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qgrad.errors import ShapeError
+from qgrad.ops.elementwise import is_float32
+from qgrad.ops.matmul import matmul
 from qgrad.ops.op import Value, describe, op
 from qgrad.ops.shape import along
 
@@ -213,9 +215,24 @@ def interpolate_transpose(
     return x
 
 
+# Positions of a dim up to which the weights are a matrix that is worth multiplying by.
+_MOST_DENSE = 256
+
+
 def _add_taps(y: Array, taps: list[_Tap], axis: int, size: int) -> Array:
-    column = (-1,) + (1,) * (y.ndim - 1 - axis)
-    x = np.zeros((*y.shape[:axis], size, *y.shape[axis + 1 :]), y.dtype)
+    outputs = y.shape[axis]
+    # Zeros of the matrix would spread what is not finite.
+    if is_float32(y) and max(size, outputs) <= _MOST_DENSE and np.isfinite(y.sum()):
+        matrix = np.zeros((size, outputs), y.dtype)
+        for source, weight in taps:
+            np.add.at(matrix, (source, np.arange(outputs)), 1.0 if weight is None else weight)
+        rest = y.shape[axis + 1 :]
+        if not rest:
+            return matmul.forward(y, matrix.T)
+        flat = y.reshape(*y.shape[: axis + 1], math.prod(rest))
+        return matmul.forward(matrix, flat).reshape(*y.shape[:axis], size, *rest)
+    column = (-1,) + (1,) * (len(y.shape) - 1 - axis)
+    x: Array = np.zeros((*y.shape[:axis], size, *y.shape[axis + 1 :]), y.dtype)
     for source, weight in taps:
         part = y if weight is None else y * weight.reshape(column)
         # The positions never decrease, so those of one input are a run.
