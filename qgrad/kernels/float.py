@@ -33,6 +33,7 @@ __all__ = [
     "batch_norm_grads_f32",
     "batch_norm_stats_f32",
     "binary_f32",
+    "conv2d_dinput_by_phase_f32",
     "conv2d_dinput_f32",
     "conv2d_dweight_f32",
     "conv2d_f32",
@@ -165,6 +166,28 @@ def conv2d_dinput_f32(
     _check_grad(op, g, w.shape[0], conv_size(size, w.shape[2:], how))
     return (core or reference).conv2d_dinput_f32(
         g, w, tuple(size), stride=stride, pads=pads, dilation=dilation, groups=groups
+    )
+
+
+def conv2d_dinput_by_phase_f32(
+    g: F32,
+    w: F32,
+    size: tuple[int, int],
+    *,
+    stride: tuple[int, int] = (1, 1),
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0),
+    groups: int = 1,
+) -> F32:
+    """As `conv2d_dinput_f32` without dilation, each pixel's sum a chain in another order: that of
+    a convolution of `g` by the turned weights, for each phase of the stride."""
+    op = "conv2d_dinput"
+    g = checked_array(op, "g", g, _FLOAT32, 4)
+    w = checked_array(op, "weight", w, _FLOAT32, 4)
+    how = Windows(stride, pads, (1, 1), groups)
+    _check_conv(op, w.shape[1] * groups, size, w.shape, how, g=g, weight=w)
+    _check_grad(op, g, w.shape[0], conv_size(size, w.shape[2:], how))
+    return (core or reference).conv2d_dinput_by_phase_f32(
+        g, w, tuple(size), stride=stride, pads=pads, groups=groups
     )
 
 

@@ -121,6 +121,59 @@ def conv2d_dinput_f32(
     return np.ascontiguousarray(padded[:, :, top : top + size[0], left : left + size[1]])
 
 
+def conv2d_dinput_by_phase_f32(
+    g: F32,
+    w: F32,
+    size: tuple[int, int],
+    *,
+    stride: tuple[int, int],
+    pads: tuple[int, int, int, int],
+    groups: int,
+) -> F32:
+    """Every stride-th pixel sees every stride-th tap: a convolution of stride 1 for each phase."""
+    (sh, sw), (top, _, left, _) = stride, pads
+    dx = np.zeros((len(g), w.shape[1] * groups, *size), np.float32)
+    rows = _phases(size[0], w.shape[2], sh, top, g.shape[2])
+    columns = _phases(size[1], w.shape[3], sw, left, g.shape[3])
+    for i, (y, above, below, cut_rows) in enumerate(rows):
+        for j, (x, before, after, cut_columns) in enumerate(columns):
+            taps = w[:, :, y::sh, x::sw]
+            if taps.size and g.size:
+                dx[:, :, i::sh, j::sw] = conv2d_f32(
+                    np.ascontiguousarray(g[:, :, cut_rows, cut_columns]),
+                    _turned(taps, groups),
+                    None,
+                    stride=(1, 1),
+                    pads=(above, below, before, after),
+                    dilation=(1, 1),
+                    groups=groups,
+                )
+    return dx
+
+
+def _phases(
+    size: int, kernel: int, stride: int, pad: int, outputs: int
+) -> list[tuple[int, int, int, slice]]:
+    """For pixels r, r + stride, ... of a row, each r: the first tap that reaches them, and the
+    zeros before and after the gradients, or which of those to leave out."""
+    phases = []
+    for r in range(min(stride, size)):
+        first = (r + pad) % stride
+        taps, pixels = -(-(kernel - first) // stride), -(-(size - r) // stride)
+        before = taps - 1 - (r + pad) // stride
+        after = pixels - outputs - before + taps - 1
+        cut = slice(max(0, -before), outputs + min(0, after))
+        phases.append((first, max(0, before), max(0, after), cut))
+    return phases
+
+
+def _turned(w: F32, groups: int) -> F32:
+    """[O, C/groups, KH, KW] turned by half a turn, as [C, O/groups, KH, KW]."""
+    outputs, inputs, kh, kw = w.shape
+    grouped = w[:, :, ::-1, ::-1].reshape(groups, outputs // groups, inputs, kh, kw)
+    return grouped.swapaxes(1, 2).reshape(groups * inputs, outputs // groups, kh, kw)
+
+
 @quiet
 def conv2d_dweight_f32(
     g: F32,

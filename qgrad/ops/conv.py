@@ -245,59 +245,18 @@ def conv2d_dinput(
 
 def _dinput_f32(grad: Any, weight: Any, size: tuple[int, ...], geometry: _Geometry) -> Any:
     _, stride, pads, dilation, groups = geometry
+    pair: Any = size
+    if dilation == (1, 1):
+        return kernels.conv2d_dinput_by_phase_f32(
+            grad, weight, pair, stride=stride, pads=pads, groups=groups
+        )
     back = _transposed_pads(geometry)
     if stride == (1, 1) and min(back) >= 0:
-        flipped = _transposed_weight(weight, groups)
-        return kernels.conv2d_f32(grad, flipped, pads=back, dilation=dilation, groups=groups)
-    if dilation == (1, 1):
-        return _dinput_by_phase(grad, weight, size, geometry)
+        turned = _turned(weight, groups)
+        return kernels.conv2d_f32(grad, turned, pads=back, dilation=dilation, groups=groups)
     return kernels.conv2d_dinput_f32(
-        grad,
-        weight,
-        size,  # type: ignore[arg-type]
-        stride=stride,
-        pads=pads,
-        dilation=dilation,
-        groups=groups,
+        grad, weight, pair, stride=stride, pads=pads, dilation=dilation, groups=groups
     )
-
-
-def _dinput_by_phase(grad: Any, weight: Any, size: tuple[int, ...], geometry: _Geometry) -> Any:
-    """Every stride-th pixel sees every stride-th tap: a convolution of stride 1 for each phase."""
-    (kh, kw), (sh, sw), (top, _, left, _), _, groups = geometry
-    # Every pixel is written, unless some phases have no tap.
-    new = np.empty if kh >= sh and kw >= sw else np.zeros
-    dx = new((len(grad), weight.shape[1] * groups, *size), np.float32)
-    rows = _phases(size[0], kh, sh, top, grad.shape[2])
-    for i, (y, above, below, cut_rows) in enumerate(rows):
-        columns = _phases(size[1], kw, sw, left, grad.shape[3])
-        for j, (x, before, after, cut_columns) in enumerate(columns):
-            taps = weight[:, :, y::sh, x::sw]
-            if taps.size:
-                kernels.conv2d_f32(
-                    grad[:, :, cut_rows, cut_columns],
-                    _transposed_weight(taps, groups),
-                    pads=(above, below, before, after),
-                    groups=groups,
-                    out=dx[:, :, i::sh, j::sw],
-                )
-    return dx
-
-
-def _phases(
-    size: int, kernel: int, stride: int, pad: int, outputs: int
-) -> list[tuple[int, int, int, slice]]:
-    """For pixels r, r + stride, ... of a row, each r: the first tap that reaches them, and the
-    zeros before and after the gradients, or which of those to leave out."""
-    phases = []
-    for r in range(min(stride, size)):
-        first = (r + pad) % stride
-        taps, pixels = -(-(kernel - first) // stride), -(-(size - r) // stride)
-        before = taps - 1 - (r + pad) // stride
-        after = pixels - outputs - before + taps - 1
-        cut = slice(max(0, -before), outputs + min(0, after))
-        phases.append((first, max(0, before), max(0, after), cut))
-    return phases
 
 
 def _transposed_pads(geometry: _Geometry) -> tuple[int, int, int, int]:
@@ -307,7 +266,7 @@ def _transposed_pads(geometry: _Geometry) -> tuple[int, int, int, int]:
     return tall - top, tall - bottom, wide - left, wide - right
 
 
-def _transposed_weight(weight: Any, groups: int) -> Any:
+def _turned(weight: Any, groups: int) -> Any:
     """[O, C/groups, KH, KW] turned by half a turn, as [C, O/groups, KH, KW]."""
     outputs, inputs, kh, kw = weight.shape
     grouped = weight[:, :, ::-1, ::-1].reshape(groups, outputs // groups, inputs, kh, kw)

@@ -142,6 +142,18 @@ def conv2d_dinput_f32(draw: Draw) -> Case:
 
 
 @st.composite
+def conv2d_dinput_by_phase_f32(draw: Draw) -> Case:
+    """The same without dilation."""
+    how, kernel, size = windows(draw)
+    how = {**how, "dilation": (1, 1)}
+    batch, channels, outputs = (draw(st.integers(0 if i == 0 else 1, 4)) for i in range(3))
+    g = values(draw, batch, outputs * how["groups"], *out_size(how, kernel, size))
+    w = values(draw, outputs * how["groups"], channels, *kernel)
+    del how["dilation"]
+    return Case((strided(draw, g), strided(draw, w), size), how)
+
+
+@st.composite
 def conv2d_dweight_f32(draw: Draw) -> Case:
     """A gradient of the result and an input."""
     how, kernel, size = windows(draw)
@@ -337,6 +349,7 @@ CASES: dict[str, Callable[[], st.SearchStrategy[Case]]] = {
     "batch_norm_stats_f32": batch_norm_stats_f32,
     "binary_f32": binary_f32,
     "conv2d_dinput_f32": conv2d_dinput_f32,
+    "conv2d_dinput_by_phase_f32": conv2d_dinput_by_phase_f32,
     "conv2d_dweight_f32": conv2d_dweight_f32,
     "conv2d_f32": conv2d_f32,
     "layer_norm_f32": layer_norm_f32,

@@ -86,9 +86,12 @@ Strided conv2d(const Array<float>& x, const Array<float>& w,
   return result;
 }
 
-Array<float> conv2d_dinput(const Array<float>& g, const Array<float>& w, const Pair& size,
-                           const Pair& stride, const Four& pads, const Pair& dilation,
-                           ptrdiff_t groups) {
+using Gradient = void (*)(const ConvSpec&, const ImagesF32&, const float*, ptrdiff_t, ptrdiff_t,
+                          float*);
+
+Array<float> input_gradient(Gradient compute, const Array<float>& g, const Array<float>& w,
+                            const Pair& size, const Pair& stride, const Four& pads,
+                            const Pair& dilation, ptrdiff_t groups) {
   const Four from = shape4(g, "g[B][O][OH][OW]"), kernel = shape4(w, "w[O][C/groups][KH][KW]");
   const ConvSpec spec =
       conv_spec(kernel[1] * at_most(groups, 1), kernel, {stride, pads, dilation, groups});
@@ -102,8 +105,19 @@ Array<float> conv2d_dinput(const Array<float>& g, const Array<float>& w, const P
   float* dx = result.mutable_data();
   const py::gil_scoped_release unlocked;
   const FloatEnvironment defaults;
-  conv2d_dinput_f32(spec, images, weights, size[0], size[1], dx);
+  compute(spec, images, weights, size[0], size[1], dx);
   return result;
+}
+
+Array<float> conv2d_dinput(const Array<float>& g, const Array<float>& w, const Pair& size,
+                           const Pair& stride, const Four& pads, const Pair& dilation,
+                           ptrdiff_t groups) {
+  return input_gradient(&conv2d_dinput_f32, g, w, size, stride, pads, dilation, groups);
+}
+
+Array<float> conv2d_dinput_by_phase(const Array<float>& g, const Array<float>& w, const Pair& size,
+                                    const Pair& stride, const Four& pads, ptrdiff_t groups) {
+  return input_gradient(&conv2d_dinput_by_phase_f32, g, w, size, stride, pads, {1, 1}, groups);
 }
 
 Array<float> conv2d_dweight(const Array<float>& g, const Array<float>& x, const Pair& kernel,
@@ -134,6 +148,9 @@ void bind_conv2d_f32(py::module_& m) {
         py::arg("dilation"), py::arg("groups"), py::arg("out").noconvert().none(true) = py::none());
   m.def("conv2d_dinput_f32", &conv2d_dinput, py::arg("g").noconvert(), py::arg("w").noconvert(),
         py::arg("size"), py::arg("stride"), py::arg("pads"), py::arg("dilation"),
+        py::arg("groups"));
+  m.def("conv2d_dinput_by_phase_f32", &conv2d_dinput_by_phase, py::arg("g").noconvert(),
+        py::arg("w").noconvert(), py::arg("size"), py::arg("stride"), py::arg("pads"),
         py::arg("groups"));
   m.def("conv2d_dweight_f32", &conv2d_dweight, py::arg("g").noconvert(), py::arg("x").noconvert(),
         py::arg("kernel"), py::arg("stride"), py::arg("pads"), py::arg("dilation"),

@@ -40,6 +40,12 @@ void conv2d_f32(const ConvSpec& spec, const ImagesF32& x, const float* w, const 
 void conv2d_dinput_f32(const ConvSpec& spec, const ImagesF32& g, const float* w, ptrdiff_t h,
                        ptrdiff_t width, float* dx);
 
+// The same sum in another order, that of a convolution of g by the turned weights for each phase of
+// the stride: fma chain over (o, ky descending, kx descending) of the taps that read the pixel.
+// The spec has no dilation.
+void conv2d_dinput_by_phase_f32(const ConvSpec& spec, const ImagesF32& g, const float* w,
+                                ptrdiff_t h, ptrdiff_t width, float* dx);
+
 // dw[o][c][ky][kx] = fma chain over (b, oy, ox) of g[b][o][oy][ox] * x[b][g*C/G + c][iy][ix]
 void conv2d_dweight_f32(const ConvSpec& spec, const ImagesF32& x, const float* g, float* dw);
 

@@ -145,7 +145,7 @@ void copy_rows_of(const float* from, const std::vector<ptrdiff_t>& offsets, ptrd
 void im2col_panels(const WindowsF32& x, const std::vector<PixelRun>& runs, const Im2colBlock& block,
                    ptrdiff_t k_begin, ptrdiff_t depth, float* out) {
   const PlanesF32& planes = x.planes;
-  const ptrdiff_t row_size = x.row(), plane = planes.h * row_size, stride = x.spec.stride_w;
+  const ptrdiff_t row_size = x.row(), plane = x.plane(), stride = x.spec.stride_w;
   const std::vector<Tap> taps = taps_of(x.spec, k_begin, depth);
   const std::vector<ptrdiff_t> offsets = window_offsets(x, k_begin, depth);
   for (const PixelRun& run : runs) {
@@ -189,7 +189,7 @@ std::vector<ptrdiff_t> window_offsets(const WindowsF32& x, ptrdiff_t k_begin, pt
   std::vector<ptrdiff_t> offsets;
   offsets.reserve(static_cast<size_t>(depth));
   for (const Tap& tap : taps_of(x.spec, k_begin, depth)) {
-    offsets.push_back((tap.channel * x.planes.h + tap.y) * x.row() + x.column(tap.x));
+    offsets.push_back(tap.channel * x.plane() + tap.y * x.row() + x.column(tap.x));
   }
   return offsets;
 }
@@ -198,7 +198,7 @@ const float* window_start(const WindowsF32& x, ptrdiff_t pixel) {
   const ptrdiff_t ow = x.spec.out_w(x.planes.w), oh = x.spec.out_h(x.planes.h);
   const ptrdiff_t plane = pixel / (oh * ow) * x.planes.channels + x.planes.first;
   const ptrdiff_t top = pixel / ow % oh * x.spec.stride_h;
-  return x.planes.data + (plane * x.planes.h + top) * x.row() + pixel % ow;
+  return x.planes.data + plane * x.plane() + top * x.row() + pixel % ow;
 }
 
 }  // namespace qg

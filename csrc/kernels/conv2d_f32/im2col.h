@@ -24,7 +24,9 @@ struct WindowsF32 {
   ConvSpec spec;
   PlanesF32 planes;
   ptrdiff_t part = 0;
+  ptrdiff_t plane_size = 0;  // of one channel; 0: as many rows as `planes` says
 
+  ptrdiff_t plane() const { return plane_size == 0 ? planes.h * row() : plane_size; }
   ptrdiff_t row() const { return part == 0 ? planes.w : part * spec.stride_w; }
   ptrdiff_t column(ptrdiff_t x) const {
     return part == 0 ? x : x % spec.stride_w * part + x / spec.stride_w;
