@@ -70,6 +70,14 @@ PyObject* tuple_of(PyObject* const* items, Py_ssize_t count) {
   return tuple;
 }
 
+// Whether the memory of a view was changed since its history was recorded.
+bool is_stale(PyObject* tensor, PyObject* cell) {
+  PyObject* view = python.variable_slots.view.of(tensor);
+  if (view == Py_None) return false;
+  const long seen = PyLong_AsLong(PyTuple_GET_ITEM(view, 2));
+  return seen != PyLong_AsLong(PyList_GET_ITEM(cell, 0));
+}
+
 // Fills `call`; false where the Python door has to take over.
 bool take_arguments(Call& call, PyObject* op, PyObject* const* args, Py_ssize_t given) {
   const OpSlots& slots = python.op_slots;
@@ -95,7 +103,7 @@ bool take_arguments(Call& call, PyObject* op, PyObject* const* args, Py_ssize_t 
     if (!is_tensor_type(Py_TYPE(value)) || !is_array(fields.data.of(value))) return false;
     PyObject* cell = fields.cell.of(value);
     if (cell != Py_None) {
-      if (fields.view.of(value) != Py_None || cell == python.inference) return false;
+      if (cell == python.inference || is_stale(value, cell)) return false;
       call.counted = true;
     }
     if (fields.requires_grad.is_true(value)) call.mask |= 1 << i;
@@ -184,6 +192,33 @@ PyObject* plan_for(PyObject* op, int mask) {
   return PyObject_CallMethod(op, "plan", "O", key.get());
 }
 
+// Lets a view share its version counter with what it views, and refer to it. False where Python has
+// to look: nothing but views of the first argument, made while operations are recorded, is usual.
+bool can_share_memory(const Call& call, PyObject* y, PyObject* mode) {
+  if (mode != Py_True || PyDict_GET_SIZE(python.op_slots.rules.of(call.op)) == 0) return false;
+  return PyType_IsSubtype(Py_TYPE(call.args[0]), python.variable) && y != call.arrays[0];
+}
+
+bool share_memory(const Call& call, PyObject* tensor) {
+  const VariableSlots& fields = python.variable_slots;
+  PyObject *base = call.args[0], *data = call.arrays[0];
+  PyObject* owner = array_fields(fields.data.of(tensor))->base;
+  if (owner == nullptr || (owner != data && owner != array_fields(data)->base)) return true;
+  if (fields.cell.of(base) == Py_None) {
+    const Ref cell(Py_BuildValue("[i]", 0));
+    if (!cell) return false;
+    fields.cell.set(base, cell.get());
+  }
+  PyObject* cell = fields.cell.of(base);
+  fields.cell.set(tensor, cell);
+  const Ref args(tuple_of(call.args, call.arity));
+  if (!args) return false;
+  const Ref view(PyTuple_Pack(3, call.op, args.get(), PyList_GET_ITEM(cell, 0)));
+  if (!view) return false;
+  fields.view.set(tensor, view.get());
+  return true;
+}
+
 // Where the gradient of a tensor goes: what made it, or itself.
 PyObject* edge_of(PyObject* tensor) {
   PyObject* node = python.variable_slots.node.of(tensor);
@@ -229,20 +264,30 @@ PyObject* saved_values(const Call& call, PyObject* plan, PyObject* node, PyObjec
 // The versions of the saved arguments: what their counters say now.
 PyObject* saved_versions(const Call& call, PyObject* keep) {
   const Py_ssize_t kept = PyTuple_GET_SIZE(keep);
-  PyObject* versions = PyList_New(kept);
-  if (versions == nullptr) return nullptr;
+  Ref versions(PyList_New(kept));
+  if (!versions) return nullptr;
   const Ref zero(PyLong_FromLong(0));
   for (Py_ssize_t i = 0; i < kept; ++i) {
     PyObject* value = call.args[PyLong_AsSsize_t(PyTuple_GET_ITEM(keep, i))];
     PyObject* version = zero.get();
+    if (is_sequence(value)) {  // of no tensors: see take_arguments
+      Ref zeros(PyList_New(PySequence_Fast_GET_SIZE(value)));
+      if (!zeros) return nullptr;
+      for (Py_ssize_t k = 0; k < PyList_GET_SIZE(zeros.get()); ++k) {
+        Py_INCREF(zero.get());
+        PyList_SET_ITEM(zeros.get(), k, zero.get());
+      }
+      PyList_SET_ITEM(versions.get(), i, zeros.release());
+      continue;
+    }
     if (PyType_IsSubtype(Py_TYPE(value), python.variable)) {
       PyObject* cell = python.variable_slots.cell.of(value);
       if (cell != Py_None) version = PyList_GET_ITEM(cell, 0);
     }
     Py_INCREF(version);
-    PyList_SET_ITEM(versions, i, version);
+    PyList_SET_ITEM(versions.get(), i, version);
   }
-  return versions;
+  return versions.release();
 }
 
 // Makes the node of a result; false with an error set.
@@ -297,12 +342,14 @@ PyObject* record(const Call& call, PyObject* y, PyObject* extras) {
   PyObject* found = nullptr;
   if (PyContextVar_Get(python.recording, nullptr, &found) < 0) return nullptr;
   const Ref mode(found);
-  if (!is_array(y) || python.op_slots.view.is_true(call.op) ||
-      (found != Py_True && found != Py_False)) {
+  const bool view = python.op_slots.view.is_true(call.op);
+  if (!is_array(y) || (found != Py_True && found != Py_False) ||
+      (view && !can_share_memory(call, y, found))) {
     return record_in_python(call, y, extras);
   }
   Ref tensor(new_tensor(y));
-  if (!tensor || !call.mask || found == Py_False) return tensor.release();
+  if (!tensor || (view && !share_memory(call, tensor.get()))) return nullptr;
+  if (!call.mask || found == Py_False) return tensor.release();
   const Ref plan(plan_for(call.op, call.mask));
   if (!plan) return nullptr;
   if (plan.get() == Py_None || !is_floating(y)) return tensor.release();
@@ -408,7 +455,8 @@ void connect(const py::dict& given) {
   const py::handle op = reinterpret_cast<PyObject*>(p.op);
   p.op_slots = {slot_of(op, "arity"),    slot_of(op, "broadcasts"), slot_of(op, "defaults"),
                 slot_of(op, "floating"), slot_of(op, "forward"),    slot_of(op, "plans"),
-                slot_of(op, "required"), slot_of(op, "saves"),      slot_of(op, "view")};
+                slot_of(op, "required"), slot_of(op, "rules"),      slot_of(op, "saves"),
+                slot_of(op, "view")};
   p.ready = true;
 }
 

@@ -76,7 +76,7 @@ struct PlanSlots {
 };
 
 struct OpSlots {
-  Slot arity, broadcasts, defaults, floating, forward, plans, required, saves, view;
+  Slot arity, broadcasts, defaults, floating, forward, plans, required, rules, saves, view;
 };
 
 // Most arguments of an op, and values that a gradient rule reads, in the fast paths.
