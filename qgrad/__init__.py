@@ -299,6 +299,7 @@ from qgrad.version import __version__
 
 if TYPE_CHECKING:
     from qgrad import graph, linalg, nn, optim, quantization, testing
+    from qgrad.autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
     from qgrad.config import show_config
     from qgrad.in_place_functions import (
         abs_,
@@ -434,6 +435,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = later(
     __name__,
     {
+        "qgrad.autograd.anomaly_mode": ("is_anomaly_check_nan_enabled", "is_anomaly_enabled"),
         "qgrad.config": ("show_config",),
         "qgrad.graph": ("graph",),
         "qgrad.in_place_functions": (
@@ -793,6 +795,8 @@ __all__ = [
     "int64",
     "int_repr",
     "inverse",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
     "is_floating_point",
     "is_grad_enabled",
     "is_inference_mode_enabled",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 
 from .extension import core
@@ -17,12 +18,16 @@ def set_num_threads(num_threads: int) -> None:
 
     They are started when work first needs them. Results are the same, bit for bit, for any number.
     """
-    if isinstance(num_threads, bool) or not isinstance(num_threads, int):
+    try:
+        count = None if isinstance(num_threads, bool) else operator.index(num_threads)
+    except TypeError:
+        count = None
+    if count is None:
         raise TypeError(
             f"set_num_threads: needs a whole number of threads, got {num_threads!r} "
             f"({type(num_threads).__name__})"
         )
-    _choose(num_threads, "set_num_threads")
+    _choose(count, "set_num_threads")
 
 
 def get_num_threads() -> int:

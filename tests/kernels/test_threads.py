@@ -217,3 +217,11 @@ def test_wrong_numbers_of_threads_are_refused(count: Any, kind: type[Exception])
     with pytest.raises(kind, match="set_num_threads: "):
         qgrad.set_num_threads(count)
     assert qgrad.get_num_threads() == before
+
+
+def test_numbers_of_threads_may_be_numpys() -> None:
+    """What is an index is a whole number."""
+    before = qgrad.get_num_threads()
+    qgrad.set_num_threads(np.int64(2))  # type: ignore[arg-type]
+    assert qgrad.get_num_threads() == 2
+    qgrad.set_num_threads(before)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lanes.h"
 #include "parallel.h"
 
 namespace qg {
@@ -10,16 +11,10 @@ Dispatch<BatchNormF32Variant> batch_norm_f32_variants;
 
 namespace {
 
-constexpr ptrdiff_t kSumLanes = 8;
-
 struct LaneArray {
   double lanes[kSumLanes] = {};
 
-  // As in simd/lane_sum.h.
-  double total() const {
-    return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) +
-           ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
-  }
+  double total() const { return summed_lanes(lanes); }
 };
 
 // Calls use(channel) for every channel, in several threads.

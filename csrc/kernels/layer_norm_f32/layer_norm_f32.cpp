@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "aligned.h"
+#include "lanes.h"
 #include "parallel.h"
 
 namespace qg {
@@ -21,14 +22,7 @@ void layer_norm_f32(const float* x, ptrdiff_t rows, ptrdiff_t size, const LayerN
 
 namespace {
 
-constexpr ptrdiff_t kLanes = 8, kColumns = 64;
-
-// As lane_sum() of simd/lane_sum.h, of lanes `step` apart.
-float total(const double* lane, ptrdiff_t step) {
-  const auto at = [&](ptrdiff_t i) { return lane[i * step]; };
-  return static_cast<float>(((at(0) + at(4)) + (at(2) + at(6))) +
-                            ((at(1) + at(5)) + (at(3) + at(7))));
-}
+constexpr ptrdiff_t kColumns = 64;
 
 }  // namespace
 
@@ -45,23 +39,24 @@ void layer_norm_grads_f32(const float* g, const float* x, ptrdiff_t rows, ptrdif
   });
   const ptrdiff_t blocks = (size + kColumns - 1) / kColumns;
   const ptrdiff_t of_block = std::max<ptrdiff_t>(1, rows * kColumns);
-  parallel_for(blocks, std::max<ptrdiff_t>(1, kComputedElements / of_block),
-               [&](ptrdiff_t begin, ptrdiff_t end) {
-                 for (ptrdiff_t first = begin * kColumns; first < std::min(size, end * kColumns);
-                      first += kColumns) {
-                   const ptrdiff_t n = std::min(kColumns, size - first);
-                   double weight_sums[kLanes * kColumns] = {}, bias_sums[kLanes * kColumns] = {};
-                   for (ptrdiff_t row = 0; row < rows; ++row) {
-                     const ptrdiff_t at = row * size + first, lane = row % kLanes * kColumns;
-                     variant.add_row(g + at, x + at, n, scales[static_cast<size_t>(row)],
-                                     weight_sums + lane, bias_sums + lane);
-                   }
-                   for (ptrdiff_t i = 0; i < n; ++i) {
-                     out.dweight[first + i] = total(weight_sums + i, kColumns);
-                     out.dbias[first + i] = total(bias_sums + i, kColumns);
-                   }
-                 }
-               });
+  parallel_for(
+      blocks, std::max<ptrdiff_t>(1, kComputedElements / of_block),
+      [&](ptrdiff_t begin, ptrdiff_t end) {
+        for (ptrdiff_t first = begin * kColumns; first < std::min(size, end * kColumns);
+             first += kColumns) {
+          const ptrdiff_t n = std::min(kColumns, size - first);
+          double weight_sums[kSumLanes * kColumns] = {}, bias_sums[kSumLanes * kColumns] = {};
+          for (ptrdiff_t row = 0; row < rows; ++row) {
+            const ptrdiff_t at = row * size + first, lane = row % kSumLanes * kColumns;
+            variant.add_row(g + at, x + at, n, scales[static_cast<size_t>(row)], weight_sums + lane,
+                            bias_sums + lane);
+          }
+          for (ptrdiff_t i = 0; i < n; ++i) {
+            out.dweight[first + i] = static_cast<float>(summed_lanes(weight_sums + i, kColumns));
+            out.dbias[first + i] = static_cast<float>(summed_lanes(bias_sums + i, kColumns));
+          }
+        }
+      });
 }
 
 }  // namespace qg

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/reduce_f32/reduce_f32.h"
+#include "lanes.h"
 #include "parallel.h"
 
 namespace qg {
@@ -194,20 +195,17 @@ ptrdiff_t copied_rows(ptrdiff_t rows) {
 // Sums of the rows of a matrix that come in pieces, as reduce_f32 sums.
 class RowSums {
  public:
-  explicit RowSums(ptrdiff_t rows) : lanes_(static_cast<size_t>(rows * kLanes), 0.0) {}
+  explicit RowSums(ptrdiff_t rows) : lanes_(static_cast<size_t>(rows * kSumLanes), 0.0) {}
 
   void add(ptrdiff_t row, const float* x, ptrdiff_t n, ptrdiff_t first) {
-    reduce_f32_variants.get().run(true, x, n, first % kLanes, lanes_.data() + row * kLanes);
+    reduce_f32_variants.get().run(true, x, n, first % kSumLanes, lanes_.data() + row * kSumLanes);
   }
 
   float total(ptrdiff_t row) const {
-    const double* const at = lanes_.data() + row * kLanes;
-    return static_cast<float>(((at[0] + at[4]) + (at[2] + at[6])) +
-                              ((at[1] + at[5]) + (at[3] + at[7])) + 0.0);
+    return static_cast<float>(summed_lanes(lanes_.data() + row * kSumLanes) + 0.0);
   }
 
  private:
-  static constexpr ptrdiff_t kLanes = 8;
   AlignedVector<double> lanes_;
 };
 

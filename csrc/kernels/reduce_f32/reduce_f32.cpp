@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "aligned.h"
+#include "lanes.h"
 #include "parallel.h"
 
 namespace qg {
@@ -72,9 +73,7 @@ struct Reduction {
 
   // Of the eight lanes, `step` apart.
   float result(const double* lane, ptrdiff_t step) const {
-    double half[4];
-    for (ptrdiff_t i = 0; i < 4; ++i) half[i] = join(lane[i * step], lane[(i + 4) * step]);
-    const double all = join(join(half[0], half[2]), join(half[1], half[3]));
+    const double all = joined_lanes(lane, step, [this](double a, double b) { return join(a, b); });
     return static_cast<float>(function == ReduceF32::mean ? all / count : all + 0.0);
   }
 };
