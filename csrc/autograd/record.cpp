@@ -457,7 +457,9 @@ void connect(const py::dict& given) {
                 slot_of(op, "floating"), slot_of(op, "forward"),    slot_of(op, "plans"),
                 slot_of(op, "required"), slot_of(op, "rules"),      slot_of(op, "saves"),
                 slot_of(op, "view")};
+#ifndef Py_GIL_DISABLED  // the fast paths borrow from lists and dicts that the GIL keeps still
   p.ready = true;
+#endif
 }
 
 // Makes the door of a class of ops: `__call__` here first, `call` for what is not usual.

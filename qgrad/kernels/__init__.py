@@ -8,14 +8,9 @@ from ..later import later
 from .float import (
     add_rows_f32,
     affine_f32,
-    avg_pool_f32,
     batch_norm_grads_f32,
     batch_norm_stats_f32,
     binary_f32,
-    conv2d_dinput_by_phase_f32,
-    conv2d_dinput_f32,
-    conv2d_dweight_f32,
-    conv2d_f32,
     gather_f32,
     layer_norm_f32,
     layer_norm_grads_f32,
@@ -23,8 +18,6 @@ from .float import (
     linear_grads_f32,
     log_softmax_f32,
     matmul_f32,
-    max_pool_dinput_f32,
-    max_pool_f32,
     reduce_f32,
     scatter_add_f32,
     softmax_dinput_f32,
@@ -37,6 +30,15 @@ from .isa import available_isas, cpu_features, isa, set_isa
 from .threads import get_num_threads, set_num_threads, usable_cpus
 
 if TYPE_CHECKING:
+    from .float_images import (
+        avg_pool_f32,
+        conv2d_dinput_by_phase_f32,
+        conv2d_dinput_f32,
+        conv2d_dweight_f32,
+        conv2d_f32,
+        max_pool_dinput_f32,
+        max_pool_f32,
+    )
     from .integer import (
         add_s8,
         avg_pool_s8,
@@ -54,6 +56,15 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = later(
     __name__,
     {
+        "qgrad.kernels.float_images": (
+            "avg_pool_f32",
+            "conv2d_dinput_by_phase_f32",
+            "conv2d_dinput_f32",
+            "conv2d_dweight_f32",
+            "conv2d_f32",
+            "max_pool_dinput_f32",
+            "max_pool_f32",
+        ),
         "qgrad.kernels.integer": (
             "add_s8",
             "avg_pool_s8",

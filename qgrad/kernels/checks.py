@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-__all__ = ["checked_array", "checked_codes", "checked_ints", "checked_scale", "fail", "show"]
+__all__ = [
+    "checked_array",
+    "checked_bias",
+    "checked_codes",
+    "checked_ints",
+    "checked_scale",
+    "fail",
+    "show",
+    "strided",
+]
+
+_FLOAT32 = np.dtype(np.float32)
 
 
 def show(x: Any) -> str:
@@ -75,3 +86,24 @@ def checked_ints(op: str, name: str, value: Any, count: int, lowest: int) -> tup
             f"{op}: {name} must be {count} integers of at least {lowest}, got {show(value)}"
         )
     return numbers
+
+
+def strided(op: str, name: str, x: Any) -> NDArray[np.float32]:
+    """A float32 array with any strides that are whole elements."""
+    if not isinstance(x, np.ndarray) or x.dtype != _FLOAT32:
+        raise DTypeError(f"{op}: {name} must be a float32 array, got {show(x)}; use .astype()")
+    flags = x.flags
+    if flags.aligned and (flags.forc or all(step % 4 == 0 for step in x.strides)):
+        return x
+    return np.array(x, order="C")
+
+
+def checked_bias(
+    op: str, bias: NDArray[np.float32] | None, size: int, name: str = "bias"
+) -> NDArray[np.float32] | None:
+    """A float32 vector with one value for each of `size` channels, or None."""
+    if bias is None:
+        return None
+    if bias.shape != (size,):
+        fail(op, f"needs {name}[{size}], one value for each channel", **{name: bias})
+    return checked_array(op, name, bias, _FLOAT32)

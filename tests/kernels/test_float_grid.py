@@ -10,7 +10,7 @@ from kernels.integer_cases import Case
 from numpy.typing import NDArray
 
 from qgrad import kernels
-from qgrad.kernels import BINARY_F32, UNARY_F32, float_reference
+from qgrad.kernels import BINARY_F32, UNARY_F32, float_images, float_reference
 from qgrad.kernels import float as float_kernels
 from qgrad.kernels.extension import core
 
@@ -51,7 +51,7 @@ def on_axis(argument: object, case: Case) -> object:
 
 def test_every_kernel_is_in_the_grid() -> None:
     """A kernel that has a door but no case here would never be compared."""
-    assert set(CASES) == set(float_kernels.__all__)
+    assert set(CASES) == {*float_kernels.__all__, *float_images.__all__}
 
 
 @pytest.mark.parametrize("name", CASES)
