@@ -248,6 +248,13 @@ class Op:
         """Whether the result has the operands' broadcast shape, so that it can replace one."""
         return self.broadcasts or self.quantize == "lut"
 
+    @property
+    def __signature__(self) -> Any:
+        """What `inspect.signature` and `help` show: the parameters of the forward."""
+        import inspect  # takes a while to load, and few ask
+
+        return inspect.signature(self.forward)
+
     def __repr__(self) -> str:
         return f"<op {self.name}({', '.join(self.params)})>"
 

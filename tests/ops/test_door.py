@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -244,3 +245,10 @@ def test_embedding_padding_gets_no_gradient() -> None:
     index = qgrad.tensor([[0, 1], [1, 3]])
     ops.embedding(index, weight, 1).sum().backward()
     assert weight.grad.tolist() == [[1, 1], [0, 0], [0, 0], [1, 1]]
+
+
+def test_signatures_are_those_of_the_forward() -> None:
+    """What an editor shows, and tools that look at a callable see."""
+    assert [*inspect.signature(ops.add).parameters] == ["input", "other"]
+    dim = inspect.signature(qgrad.sum).parameters["dim"]
+    assert dim.default is None
