@@ -108,7 +108,7 @@ def test_sums_that_span_blocks(isa: str, k: int) -> None:
 PLAIN = {"dilation": (1, 1), "groups": 1}
 
 
-@pytest.mark.parametrize("size", [15, 16, 17, 33])
+@pytest.mark.parametrize("size", [8, 15, 16, 17, 24, 33])
 def test_convolutions_over_many_panels(isa: str, size: int) -> None:
     """Images larger and smaller than a block of columns, in one batch."""
     how = {"stride": (1, 1), "pads": (1, 1, 1, 1), **PLAIN}
@@ -118,6 +118,11 @@ def test_convolutions_over_many_panels(isa: str, size: int) -> None:
     check("conv2d_f32", Case((x, w, w[:, 0, 0, 0].copy()), how))
     check("conv2d_dinput_f32", Case((g, w, (size, size)), how))
     check("conv2d_dweight_f32", Case((g, x, (3, 3)), how))
+    for stride in ((1, 1), (2, 2), (3, 2)):
+        phased = {"stride": stride, "pads": (1, 0, 2, 1), "groups": 1}
+        h, width = ((size + 1 - 3) // stride[0] + 1, (size + 3 - 3) // stride[1] + 1)
+        gradient = RNG.normal(size=(5, 7, h, width)).astype(np.float32)
+        check("conv2d_dinput_by_phase_f32", Case((gradient, w, (size, size)), phased))
 
 
 @pytest.mark.parametrize("name", ["matmul_f32", "conv2d_f32", "softmax_f32", "layer_norm_f32"])

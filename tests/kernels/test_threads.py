@@ -47,6 +47,7 @@ CUBE, CHANNELS = f32(5, 40, 37, 71), f32(6, 37)
     kernels.pool_windows(37, 2, 1, 0),
 )
 
+MANY = f32(29, 40, 6, 16, 16)
 # All large enough to be split.
 CASES: dict[str, Callable[[], Any]] = {
     "matmul": lambda: kernels.matmul_f32(MATRIX, OTHER),
@@ -58,6 +59,18 @@ CASES: dict[str, Callable[[], Any]] = {
     "linear": lambda: kernels.linear_f32(MATRIX, f32(11, 150, 170), f32(12, 150)),
     "conv2d": lambda: kernels.conv2d_f32(IMAGES, WEIGHTS, f32(13, 20), **HOW),
     "conv2d_dinput": lambda: kernels.conv2d_dinput_f32(GRADS, WEIGHTS, (20, 20), **HOW),
+    "conv2d, many images": lambda: kernels.conv2d_f32(
+        MANY, f32(30, 64, 6, 3, 3), pads=(1, 1, 1, 1)
+    ),
+    "conv2d_dinput_by_phase": lambda: kernels.conv2d_dinput_by_phase_f32(
+        MANY, f32(31, 6, 20, 3, 3), (32, 32), stride=(2, 2), pads=(1, 1, 1, 1)
+    ),
+    "conv2d_dinput_by_phase, one image": lambda: kernels.conv2d_dinput_by_phase_f32(
+        f32(32, 1, 6, 80, 80), f32(31, 6, 20, 3, 3), (80, 80), pads=(1, 1, 1, 1)
+    ),
+    "conv2d_dweight, many outputs": lambda: kernels.conv2d_dweight_f32(
+        f32(33, 40, 100, 16, 16), MANY, (3, 3), pads=(1, 1, 1, 1)
+    ),
     "conv2d_dweight": lambda: kernels.conv2d_dweight_f32(GRADS, IMAGES, (3, 3), **HOW),
     "relu": lambda: kernels.unary_f32("relu", f32(14, 300_001)),
     "gelu": lambda: kernels.unary_f32("gelu", CUBE),
