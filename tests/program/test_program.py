@@ -204,7 +204,7 @@ def test_a_long_run_can_be_interrupted() -> None:
         "threading.Timer(0.3, signal.raise_signal, [signal.SIGINT]).start()\n"
         "start = time.perf_counter()\n"
         "try:\n"
-        "    p.run(np.zeros(2_000_000, np.float32))\n"
+        "    p.run(np.zeros(8_000_000, np.float32))\n"
         "except KeyboardInterrupt:\n"
         "    print(time.perf_counter() - start)\n"
     )

@@ -62,7 +62,7 @@ SHOWN = [
     (lambda: ~~(x >= y), "x >= y"),
     (lambda: x + x > 2 * x, "False"),
     (lambda: qgrad.autograd.grad(x**y, x)[0], "where(y == 0, 0, y*x**(y - 1))"),
-    (lambda: qgrad.autograd.grad(qgrad.relu(x * x), x)[0], "2*where(relu(x**2) > 0, x, 0)"),
+    (lambda: qgrad.autograd.grad(qgrad.relu(x * x), x)[0], "2*where(relu(x**2) <= 0, 0, x)"),
     (lambda: qgrad.autograd.grad(1 / (1 + qgrad.exp(-x)), x)[0], "exp(-x)/(exp(-x) + 1)**2"),
     (lambda: 1e200 * (1e200 * x), "mul(1e+200, 1e+200*x)"),
     (lambda: x / 0, "div(x, 0)"),
