@@ -120,7 +120,7 @@ QG_INLINE F64 log(F64 x) {
   const F64 y = log_of_parts(from_integer(exponent), mantissa - 1.0);
   const F64 infinity = wide(__builtin_inf()), nan = wide(__builtin_nan(""));
   const F64 finite = x == 0.0 ? -infinity : x < 0.0 ? nan : y;
-  return (x == infinity) | (x != x) ? x : finite;
+  return ((x == infinity) | (x != x)) ? x : finite;
 }
 
 QG_INLINE F64 log1p(F64 x) {
@@ -154,7 +154,7 @@ QG_INLINE F64 log10(F64 x) { return log(x) * 0.4342944819032518; }
 
 QG_INLINE F64 hypot(F64 a, F64 b) {
   const F64 infinity = wide(__builtin_inf());
-  return (abs(a) == infinity) | (abs(b) == infinity) ? infinity : sqrt(a * a + b * b);
+  return ((abs(a) == infinity) | (abs(b) == infinity)) ? infinity : sqrt(a * a + b * b);
 }
 
 QG_INLINE F64 logaddexp(F64 a, F64 b) {
