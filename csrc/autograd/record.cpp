@@ -125,6 +125,26 @@ bool needs_no_promotion(const Call& call) {
          descr_of(first) == descr_of(call.arrays[1]) && (!floating || is_floating(first));
 }
 
+// A number beside an array of floats becomes one of its dtype, which widens nothing. False where
+// that is not the case, or not possible.
+bool convert_number(Call& call) {
+  if (!python.op_slots.broadcasts.is_true(call.op) || call.arity != 2) return false;
+  const int place = is_array(call.arrays[0]) ? 1 : 0;
+  PyObject *array = call.arrays[1 - place], *number = call.arrays[place];
+  const bool is_number =
+      PyFloat_CheckExact(number) || PyLong_CheckExact(number) || PyBool_Check(number);
+  if (!is_number || !is_array(array) || !is_floating(array)) return false;
+  PyObject* const arguments[] = {number, descr_of(array)};
+  PyObject* converted = PyObject_Vectorcall(python.asarray, arguments, 2, nullptr);
+  if (converted == nullptr) {
+    PyErr_Clear();  // Python meets the same error, and explains it
+    return false;
+  }
+  call.arrays[place] = converted;
+  Py_DECREF(number);
+  return true;
+}
+
 // Raises the pending error as the op explains it.
 void explain_error(const Call& call) {
   if (!PyErr_ExceptionMatches(PyExc_ValueError) && !PyErr_ExceptionMatches(PyExc_TypeError) &&
@@ -143,8 +163,8 @@ void explain_error(const Call& call) {
 }
 
 // The op's forward on the arrays, with floating-point warnings off.
-PyObject* forward(const Call& call) {
-  if (!needs_no_promotion(call)) {
+PyObject* forward(Call& call) {
+  if (!needs_no_promotion(call) && !convert_number(call)) {
     const Ref arrays(tuple_of(call.arrays, call.arity));
     if (!arrays) return nullptr;
     PyObject* const arguments[] = {call.op, arrays.get()};
@@ -343,7 +363,7 @@ PyObject* record(const Call& call, PyObject* y, PyObject* extras) {
   if (PyContextVar_Get(python.recording, nullptr, &found) < 0) return nullptr;
   const Ref mode(found);
   const bool view = python.op_slots.view.is_true(call.op);
-  if (!is_array(y) || (found != Py_True && found != Py_False) ||
+  if (!is_array(y) || !holds_numbers(y) || (found != Py_True && found != Py_False) ||
       (view && !can_share_memory(call, y, found))) {
     return record_in_python(call, y, extras);
   }
@@ -433,6 +453,7 @@ void connect(const py::dict& given) {
   p.recording = as_object(given, "recording");
   p.inference = as_object(given, "inference");
   p.next_order = as_object(given, "next_order");
+  p.asarray = as_object(given, "asarray");
   p.heappush = as_object(given, "heappush");
   p.heappop = as_object(given, "heappop");
   p.run_node = as_object(given, "run_node");

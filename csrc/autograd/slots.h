@@ -92,6 +92,7 @@ struct Python {
   PyObject *handlers, *tensor_handler;
   PyObject *call, *compute, *record, *shape_of, *explain;
   PyObject *silence, *restore, *quiet, *recording, *inference, *next_order;
+  PyObject* asarray;
   PyObject *heappush, *heappop, *run_node, *plus;
   VariableSlots variable_slots;
   NodeSlots node_slots;
@@ -115,6 +116,12 @@ inline PyObject* descr_of(PyObject* array) { return array_fields(array)->descr; 
 // Whether the elements are floating-point numbers.
 inline bool is_floating(PyObject* array) {
   return py::detail::array_descriptor_proxy(descr_of(array))->kind == 'f';
+}
+
+// Whether a tensor can hold the elements: real numbers or bools.
+inline bool holds_numbers(PyObject* array) {
+  const char kind = py::detail::array_descriptor_proxy(descr_of(array))->kind;
+  return kind == 'f' || kind == 'i' || kind == 'u' || kind == 'b';
 }
 
 inline bool is_sequence(PyObject* object) {

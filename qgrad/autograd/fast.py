@@ -49,6 +49,7 @@ def connect(tensor_class: type[Variable], handler: Any) -> None:
             "recording": recording,
             "inference": INFERENCE,
             "next_order": next_order,
+            "asarray": np.asarray,
             "heappush": heappush,
             "heappop": heappop,
             "run_node": run_node,

@@ -10,6 +10,7 @@ import numpy as np
 from qgrad.autograd.mode import recording
 from qgrad.autograd.saved import raw_items
 from qgrad.autograd.variable import INFERENCE, Node, Variable, next_order, set_history, version
+from qgrad.errors import DTypeError
 from qgrad.kernels.extension import core
 from qgrad.ops.op import Op
 
@@ -125,6 +126,11 @@ def record(
     """
     tensor = new(_tensor_class)
     tensor._data = y = y if y.__class__ is ndarray else np.asarray(y)
+    if y.dtype.kind not in "fiub":
+        raise DTypeError(
+            f"{op.name}: the arguments make {y.dtype}, but a tensor holds real numbers or bools; "
+            "pass tensors and numbers"
+        )
     tensor._node = tensor._cell = tensor._hooks = tensor._view = tensor._grad = None
     tensor._requires_grad = False
     if op.view:

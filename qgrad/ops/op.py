@@ -400,12 +400,21 @@ class Op:
 
     def _operands(self, args: Sequence[Any]) -> Sequence[Any]:
         """The operands as arrays of one dtype."""
+        if not _USUAL.issuperset(map(type, args)):
+            self._check_operands(args)
         arrays = [a for a in args if a.__class__ is ndarray]
         dtype = arrays[0].dtype if arrays else None
         if dtype is None or dtype.kind != "f" or any(a.dtype is not dtype for a in arrays):
             return promote(args, floating=self.floating)
         # A number does not widen a float. NumPy is faster with a 0-d array than with a number.
         return [a if a.__class__ is ndarray or a is None else np.asarray(a, dtype) for a in args]
+
+    def _check_operands(self, args: Sequence[Any]) -> None:
+        for name, a in zip(self.params, args, strict=False):
+            if not isinstance(a, _OPERANDS):
+                raise DTypeError(
+                    f"{self.name}: {name} must be a tensor or a number, got {describe(a)}"
+                )
 
     def explain(self, error: Exception, args: Sequence[Any]) -> Exception:
         """The error to raise instead: starts with the op's name and shows its arguments."""
@@ -437,6 +446,8 @@ if core is not None:
     core.door_install(Op, Op.__call__)
 
 _MISSING: Any = object()
+_USUAL = frozenset({ndarray, float, int, bool, type(None)})
+_OPERANDS = (ndarray, int, float, np.generic, type(None), list, tuple)
 # NumPy's names, which PyTorch takes too, and a former name.
 _ALIASES = {"axis": "dim", "keepdims": "keepdim", "unbiased": "correction"}
 _SHORT = {"float": "f", "int": "i", "uint": "u"}

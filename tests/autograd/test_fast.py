@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import random
 import sys
 import threading
 import weakref
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qgrad
-from qgrad import nn
+from qgrad import nn, ops
 from qgrad.autograd.fast import without_fast_paths
 from qgrad.errors import ShapeError
 from qgrad.kernels.extension import core
@@ -295,3 +296,57 @@ def test_one_graph_in_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+SHAPES: list[tuple[int, ...]] = [(), (0,), (1,), (3,), (2, 3), (3, 2), (2, 2, 3), (1, 2, 4, 4)]
+OTHERS: list[Any] = [
+    *(None, True, 0, 1, -1, 2, 10**30, -3.5, float("nan"), "mean", np.float32(2), np.int64(1)),
+    *((0,), (1, 2), [0, 1], [], slice(0, 1), object),
+]
+
+
+def anything(rng: random.Random) -> Any:
+    """A tensor, mostly: of any dtype, a view or not; or an array, a number, a tuple, a class."""
+    if rng.random() < 0.5:
+        return rng.choice(OTHERS)
+    dtype = rng.choice(["float32", "float64", "int64", "bool", "float16", "uint8"])
+    values = np.random.default_rng(rng.randrange(99)).normal(0, 3, rng.choice(SHAPES))
+    data = np.asarray(values).astype(dtype)
+    if rng.random() < 0.1:
+        return data
+    tensor = qgrad.from_numpy(data)
+    if data.dtype.kind == "f" and rng.random() < 0.6:
+        tensor.requires_grad_()
+    return tensor.transpose(0, -1) if data.ndim > 1 and rng.random() < 0.3 else tensor
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("seed", range(4))
+def test_ops_called_with_anything(seed: int) -> None:
+    """No call crashes, and each gives, or raises, what the Python path does."""
+    rng = random.Random(seed)
+    names = sorted(ops.registry)
+    succeeded = 0
+    for _ in range(1500):
+        op = ops.registry[rng.choice(names)]
+        args = [anything(rng) for _ in range(rng.randint(1, min(op.arity + 1, 6)))]
+
+        def call(op: Any = op, args: Any = args) -> Any:
+            qgrad.manual_seed(0)
+            y = op(*args)
+            first = y[0] if isinstance(y, (tuple, list)) and y else y
+            if not isinstance(first, qgrad.Tensor) or not first.requires_grad:
+                return y
+            leaves = [a for a in args if isinstance(a, qgrad.Tensor) and a.requires_grad]
+            total = first.sum()
+            return y, qgrad.autograd.grad(total, leaves, retain_graph=True, allow_unused=True)
+
+        fast, slow = both(call)
+        if isinstance(fast, tuple) and isinstance(fast[0], type):
+            assert fast[:2] == slow[:2]
+        elif not isinstance(fast, dict):
+            succeeded += 1
+            assert str(type(fast)) == str(type(slow))
+            if isinstance(fast, (qgrad.Tensor, tuple)):
+                assert repr(fast) == repr(slow)
+    assert succeeded > 100

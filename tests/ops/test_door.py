@@ -247,6 +247,22 @@ def test_embedding_padding_gets_no_gradient() -> None:
     assert weight.grad.tolist() == [[1, 1], [0, 0], [0, 0], [1, 1]]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: ops.add(x, "text"),
+        lambda x: ops.add(x, 1j),
+        lambda x: ops.logical_and(x, None),
+        lambda x: ops.where(x > 0, None, None),
+        lambda x: ops.add(x.long(), 10**30),
+    ],
+)
+def test_results_are_numbers(call: Any) -> None:
+    """NumPy would make arrays of objects, strings or complex numbers of these."""
+    with pytest.raises((DTypeError, TypeError, OverflowError)):
+        call(qgrad.ones(2, requires_grad=True))
+
+
 def test_signatures_are_those_of_the_forward() -> None:
     """What an editor shows, and tools that look at a callable see."""
     assert [*inspect.signature(ops.add).parameters] == ["input", "other"]
