@@ -194,6 +194,8 @@ def test_a_long_run_can_be_interrupted() -> None:
     """Ctrl-C ends a program of several seconds within one, though it is a single call of C++."""
     script = (
         "import signal, sys, threading, time, numpy as np\n"
+        # Who starts the tests in the background may have had it ignored.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from qgrad.program import InputSpec, Instruction, Program, Value\n"
         "names = ['x', *(f'v{i}' for i in range(3000))]\n"
         "gelu = {'fn': 'gelu'}\n"
