@@ -246,7 +246,7 @@ from qgrad.ops.statistics import (
     std_mean,
     unique,
 )
-from qgrad.ops.steps import stepwise
+from qgrad.ops.steps import stepwise, unchanged
 from qgrad.ops.trigonometry import acos, acosh, asin, asinh, atan, atan2, atanh, hypot
 
 if TYPE_CHECKING:
@@ -673,6 +673,7 @@ __all__ = [
     "trunc",
     "trunc_divide",
     "unbind",
+    "unchanged",
     "unflatten",
     "unfold",
     "unique",

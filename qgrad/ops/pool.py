@@ -306,11 +306,12 @@ def avg_pool2d(
 
 @avg_pool2d.rule("input")
 def avg_pool2d_dinput(
-    g: Value, input_shape: Any, kernel_size: Size, stride: Size | None, padding: Size,
+    g: Value, input: Value, kernel_size: Size, stride: Size | None, padding: Size,
     ceil_mode: bool, count_include_pad: bool, divisor_override: int | None,
 ) -> Value:  # fmt: skip
+    shape = tuple(input.shape)
     options = (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
-    return _average_dinput(g, input_shape, _avg_pool("avg_pool2d", input_shape, 2, *options))
+    return in_steps(_average_dinput(g, shape, _avg_pool("avg_pool2d", shape, 2, *options)), input)
 
 
 @op(quantize="avg_pool", onnx="AveragePool")
@@ -329,11 +330,12 @@ def avg_pool1d(
 
 @avg_pool1d.rule("input")
 def avg_pool1d_dinput(
-    g: Value, input_shape: Any, kernel_size: Size, stride: Size | None, padding: Size,
+    g: Value, input: Value, kernel_size: Size, stride: Size | None, padding: Size,
     ceil_mode: bool, count_include_pad: bool,
 ) -> Value:  # fmt: skip
+    shape = tuple(input.shape)
     options = (kernel_size, stride, padding, ceil_mode, count_include_pad)
-    return _average_dinput(g, input_shape, _avg_pool("avg_pool1d", input_shape, 1, *options))
+    return in_steps(_average_dinput(g, shape, _avg_pool("avg_pool1d", shape, 1, *options)), input)
 
 
 @op(quantize="avg_pool", onnx="GlobalAveragePool")
@@ -343,9 +345,10 @@ def adaptive_avg_pool2d(input: Value, output_size: OutputSize) -> Value:
 
 
 @adaptive_avg_pool2d.rule("input")
-def adaptive_avg_pool2d_dinput(g: Value, input_shape: Any, output_size: OutputSize) -> Value:
-    pool = _adaptive("adaptive_avg_pool2d", input_shape, 2, output_size)
-    return _average_dinput(g, input_shape, pool)
+def adaptive_avg_pool2d_dinput(g: Value, input: Value, output_size: OutputSize) -> Value:
+    shape = tuple(input.shape)
+    pool = _adaptive("adaptive_avg_pool2d", shape, 2, output_size)
+    return in_steps(_average_dinput(g, shape, pool), input)
 
 
 @op(quantize="avg_pool", onnx="GlobalAveragePool")
@@ -355,6 +358,7 @@ def adaptive_avg_pool1d(input: Value, output_size: OutputSize) -> Value:
 
 
 @adaptive_avg_pool1d.rule("input")
-def adaptive_avg_pool1d_dinput(g: Value, input_shape: Any, output_size: OutputSize) -> Value:
-    pool = _adaptive("adaptive_avg_pool1d", input_shape, 1, output_size)
-    return _average_dinput(g, input_shape, pool)
+def adaptive_avg_pool1d_dinput(g: Value, input: Value, output_size: OutputSize) -> Value:
+    shape = tuple(input.shape)
+    pool = _adaptive("adaptive_avg_pool1d", shape, 1, output_size)
+    return in_steps(_average_dinput(g, shape, pool), input)

@@ -11,12 +11,24 @@ import numpy as np
 from qgrad.ops.elementwise import zeros_like
 from qgrad.ops.op import Value, op
 
-__all__ = ["in_steps", "stepwise"]
+__all__ = ["in_steps", "stepwise", "unchanged"]
 
 
 def in_steps(g: Value, input: Value) -> Value:
     """The gradient `g`, whose own gradient for `input` is 0; arrays and numbers need no graph."""
     return stepwise(g, input) if hasattr(input, "grad_fn") else g
+
+
+@op(view=True)
+def unchanged(input: Value) -> Value:
+    """`input` itself. Its gradient has a graph of zeros: for functions that are linear in `input`,
+    where PyTorch's gradient has one."""
+    return input.view()
+
+
+@unchanged.rule("input")
+def unchanged_dinput(g: Value, input: Value) -> Value:
+    return in_steps(g, input)
 
 
 @op()

@@ -15,6 +15,7 @@ import qgrad
 from qgrad import autograd, ops
 from qgrad.autograd import grad
 from qgrad.errors import DTypeError, ShapeError, UnsupportedOpError
+from qgrad.nn import functional as F
 from qgrad.ops.op import Op
 from qgrad.tensor import Tensor
 
@@ -405,3 +406,25 @@ def test_gradients_at_nan(dtype: Any) -> None:
     for extreme in (qgrad.amax, qgrad.amin):
         (g,) = grad(extreme(x), x)
         assert g.isnan().all()
+
+
+POOLED = {
+    "avg_pool2d": lambda x: F.avg_pool2d(x, 2),
+    "avg_pool1d": lambda x: F.avg_pool1d(x[0], 2),
+    "adaptive_avg_pool2d": lambda x: F.adaptive_avg_pool2d(x, 3),
+    "adaptive_avg_pool1d": lambda x: F.adaptive_avg_pool1d(x[0], 3),
+    "max_pool2d": lambda x: F.max_pool2d(x, 2),
+    "reflect": lambda x: F.pad(x, (1, 1), "reflect"),
+    "replicate": lambda x: F.pad(x, (1, 1), "replicate"),
+    "nll_loss": lambda x: F.nll_loss(x, qgrad.zeros(1, 4, 4, dtype=qgrad.int64)),
+}
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_linear_functions_whose_gradient_has_a_graph(name: str) -> None:
+    """Where PyTorch's second derivatives are zeros, ours are, not an error."""
+    x = qgrad.randn(1, 2, 4, 4, requires_grad=True)
+    (g,) = grad(POOLED[name](x).sum(), x, create_graph=True)
+    (second,) = grad(g.sum(), x)
+    assert second.shape == x.shape
+    assert not second.numpy().any()

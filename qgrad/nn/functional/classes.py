@@ -58,6 +58,8 @@ def nll_loss(
 ) -> Any:
     """-input[class] for log-probabilities (C), (N, C) or (N, C, ...) and classes."""
     reduction = chosen_reduction("nll_loss", size_average, reduce, reduction)
+    if getattr(input, "requires_grad", False):
+        input = ops.unchanged(input)
     return _class_loss("nll_loss", input, target, weight, ignore_index, reduction, 0.0)
 
 

@@ -24,6 +24,8 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     """
     if mode != "constant" and value:
         raise ValueError(f"pad: value {value} has no meaning for mode {mode!r}; leave it out")
+    if mode in ("reflect", "replicate") and getattr(input, "requires_grad", False):
+        input = ops.unchanged(input)
     return ops.pad(input, tuple(pad), mode, 0.0 if value is None else value)
 
 

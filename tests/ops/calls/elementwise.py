@@ -165,6 +165,13 @@ def shift(d: Draw) -> Call:
     return Call((x, y), {}, getattr(np, d.name.removeprefix("bitwise_"))(x, y))
 
 
+@calls_of("unchanged")
+def unchanged(d: Draw) -> Call:
+    """The array itself."""
+    x = d.any_array()
+    return Call((x,), {}, x)
+
+
 @calls_of("stepwise")
 def stepwise(d: Draw) -> Call:
     """The first of two arrays of one shape."""
