@@ -2,6 +2,7 @@
 // and `run_node` there, which take over each node that is not usual (hooks, several outputs that go
 // to lists, functions of the user, a graph that was freed or changed).
 
+#include "autograd/door.h"
 #include "autograd/slots.h"
 
 namespace qg::autograd {
