@@ -230,6 +230,11 @@ def scatter_zeros_dinput(g: Value, dim: int, index: Value) -> Value:
 @op(onnx="ScatterElements", in_place=True)
 def scatter_add(input: Value, dim: int, index: Value, src: Value) -> Value:
     """`input` with `src` added at `index` along `dim`."""
+    if not np.can_cast(src.dtype, input.dtype, "same_kind"):
+        raise DTypeError(
+            f"scatter_add: src is {src.dtype}, input {input.dtype}, and values would be lost; "
+            "convert one with .to()"
+        )
     added = scatter_zeros.forward(
         src[tuple(slice(n) for n in index.shape)], input.shape, dim, index
     )

@@ -9,6 +9,7 @@ import pytest
 
 import qgrad
 from qgrad.autograd import grad
+from qgrad.errors import DTypeError
 
 SHAPE = (40, 300)
 
@@ -162,3 +163,15 @@ def test_resampling_spreads_nothing_that_is_not_finite() -> None:
     (dx,) = grad(y, x, qgrad.from_numpy(g))
     assert np.isinf(dx.numpy()).sum() == 4
     assert not np.isnan(dx.numpy()).any()
+
+
+@pytest.mark.parametrize("shape", [(3,), SHAPE])
+def test_scatter_add_loses_nothing(shape: tuple[int, ...]) -> None:
+    """Floats are not cut to integers on their way into an integer tensor."""
+    index = qgrad.zeros(shape, dtype=qgrad.int64)
+    start = qgrad.zeros(shape, dtype=qgrad.int64)
+    with pytest.raises(DTypeError, match="scatter_add: src"):
+        qgrad.scatter_add(start, 0, index, qgrad.full(shape, 0.7))
+    assert start.sum().item() == 0
+    added = qgrad.scatter_add(start, 0, index, qgrad.ones(shape, dtype=qgrad.int64))
+    assert added.sum().item() == index.numel()
